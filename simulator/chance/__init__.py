@@ -1,0 +1,99 @@
+"""The one door for everything that is not determined.
+
+    sites      where chance is asked: stable names, each with its class of fault
+    laws       how probable each answer is: Bernoulli, Pick, and laws of delay
+    tables     the integer tables behind the continuous laws
+    witness    which choices were not the benign ones, as data and as one line of text
+    choosers   who answers: Zero, Seeded, Tape, Recording, Forbidden
+    plans      who answers from what was written down: Sparse, Replay, Overlay
+
+0 is always the benign answer: no fault, first come first served, as fast as possible. A law with
+one outcome is certain: nothing is drawn for it. A choice is `(site name, k)`, the k-th time
+that the run asked at the site, and keeps that name when the rest of the run changes.
+"""
+
+from simulator.chance.choosers import (
+    Chooser,
+    Forbidden,
+    Recording,
+    Seeded,
+    Source,
+    Tape,
+    Zero,
+    never,
+)
+from simulator.chance.laws import (
+    Bernoulli,
+    Constant,
+    Copies,
+    Delay,
+    Empirical,
+    Exponential,
+    Law,
+    Lognormal,
+    Pick,
+    Uniform,
+    constant,
+    empirical,
+    exponential,
+    lognormal,
+    uniform,
+)
+from simulator.chance.plans import Overlay, Replay, Sparse
+from simulator.chance.sites import (
+    CHOICE,
+    CRASH,
+    DELAY,
+    DISK,
+    DROP,
+    DUPLICATE,
+    FAULT_CLASSES,
+    PAUSE,
+    SKEW,
+    TIE,
+    Site,
+)
+from simulator.chance.witness import Witness, format_witness, parse_witness
+
+__all__ = [
+    "CHOICE",
+    "CRASH",
+    "DELAY",
+    "DISK",
+    "DROP",
+    "DUPLICATE",
+    "FAULT_CLASSES",
+    "PAUSE",
+    "SKEW",
+    "TIE",
+    "Bernoulli",
+    "Chooser",
+    "Constant",
+    "Copies",
+    "Delay",
+    "Empirical",
+    "Exponential",
+    "Forbidden",
+    "Law",
+    "Lognormal",
+    "Overlay",
+    "Pick",
+    "Recording",
+    "Replay",
+    "Seeded",
+    "Site",
+    "Source",
+    "Sparse",
+    "Tape",
+    "Uniform",
+    "Witness",
+    "Zero",
+    "constant",
+    "empirical",
+    "exponential",
+    "format_witness",
+    "lognormal",
+    "never",
+    "parse_witness",
+    "uniform",
+]

@@ -1,0 +1,107 @@
+"""What a user did wrong, or must know, as exceptions; the protocol's ordinary no is a value.
+
+    SimulatorError
+    ├── BadInput                 a value, a file or an option that cannot be used
+    │   └── UnknownSite          a witness names a choice that the run never met
+    ├── ReplayDiverged           a strict replay met another choice than the recorded one
+    ├── EventBudgetExceeded      the run did not end by itself
+    ├── UnsupportedAwaitable     a handler waited for something that is not of this world
+    ├── UndecidedVerdict         the truth of "cannot tell" was asked for
+    └── KafkaError               what a client of the simulated cluster throws
+        ├── RetriableError       ... and trying again may help
+        │   ├── RequestTimedOut
+        │   └── RebalanceInProgress
+        ├── CommitFailed         the member was moved on: its commit is refused
+        ├── FencedInstance       another member took this group.instance.id
+        ├── ProducerFailed       the record was not, or perhaps not, written
+        ├── NoOffsetForPartition auto.offset.reset=none and no committed offset
+        └── StoreError
+            ├── UniqueViolation  a unique constraint refused the transaction
+            └── StoreTimeout     the answer did not come: it may have committed
+"""
+
+
+class SimulatorError(Exception):
+    """The root: catch this to catch everything that this package raises on purpose."""
+
+
+class BadInput(SimulatorError):
+    """A value, a file or an option cannot be used: what, where, the value, and what to do."""
+
+    def __init__(self, what: str, where: str = "", value: object = None, fix: str = "") -> None:
+        shown = "" if value is None else f" {value!r}"
+        place = f"{where}: " if where else ""
+        cure = f" ({fix})" if fix else ""
+        super().__init__(f"{place}{what}{shown}{cure}")
+        self.what = what
+        self.where = where
+        self.value = value
+        self.fix = fix
+
+
+class UnknownSite(BadInput):
+    """A witness names a choice that the run never met."""
+
+
+class ReplayDiverged(SimulatorError):
+    """A strict replay met another choice than the recorded one."""
+
+
+class EventBudgetExceeded(SimulatorError):
+    """The run did not end within its event budget: raise it, or look for a livelock."""
+
+
+class UnsupportedAwaitable(SimulatorError):
+    """A handler waited for something that is not an event of this world."""
+
+
+class UndecidedVerdict(SimulatorError):
+    """The truth of a verdict was asked for which cannot tell: look at `.status`."""
+
+
+class KafkaError(SimulatorError):
+    """What a client of the simulated cluster throws; the text begins with Kafka's error name."""
+
+
+class RetriableError(KafkaError):
+    """Trying the same again may help."""
+
+
+class RequestTimedOut(RetriableError):
+    """No answer came in time: whether the request took effect is unknown."""
+
+
+class RebalanceInProgress(RetriableError):
+    """The group is rebalancing: poll, then commit again."""
+
+
+class CommitFailed(KafkaError):
+    """The group has moved on without this member: another may own its partitions."""
+
+
+class FencedInstance(KafkaError):
+    """Another member has taken this group.instance.id."""
+
+
+class ProducerFailed(KafkaError):
+    """A record could not be sent; `definite` says whether it is certainly not in the log."""
+
+    def __init__(self, message: str, *, definite: bool = False) -> None:
+        super().__init__(message)
+        self.definite = definite
+
+
+class NoOffsetForPartition(KafkaError):
+    """auto.offset.reset=none, and there is no valid position to start from."""
+
+
+class StoreError(KafkaError):
+    """The store refused or could not say."""
+
+
+class UniqueViolation(StoreError):
+    """A unique constraint refused the transaction: nothing of it was written."""
+
+
+class StoreTimeout(StoreError):
+    """The store's answer did not come: the transaction may have been committed."""

@@ -1,0 +1,228 @@
+"""What may be set on a consumer: Kafka's names and defaults, and nothing that would be ignored.
+
+1. A setting stands here only if a run can differ by it; every other setting that Kafka's consumer
+   has is refused by its name with the reason (`NOT_MODELLED`).
+2. Kafka's own rules hold: heartbeat.interval.ms is below session.timeout.ms, and without a
+   group.id nothing is committed automatically.
+3. Kafka's default partition.assignment.strategy, [RangeAssignor, CooperativeStickyAssignor],
+   acts as range with the eager protocol until range is taken off the list; here it is range.
+
+Sources: ConsumerConfig.java, Heartbeat.java, KIP-62, KIP-345; the version claimed is 4.0.
+
+Not modelled: the KIP-848 group protocol, the sticky and cooperative assignors, rack awareness,
+automatic topic creation, auto.offset.reset=by_duration (KIP-1106), subscription by pattern.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from simulator.errors import BadInput
+from simulator.protocol.backoff import exponential_backoff
+from simulator.protocol.names import MICROS_PER_MS
+from simulator.protocol.settings import one_of, parse_settings, switch, whole
+
+INT_MAX = 2**31 - 1
+
+ASSIGNORS = {
+    "range": "range",
+    "roundrobin": "roundrobin",
+    "org.apache.kafka.clients.consumer.RangeAssignor": "range",
+    "org.apache.kafka.clients.consumer.RoundRobinAssignor": "roundrobin",
+    "RangeAssignor": "range",
+    "RoundRobinAssignor": "roundrobin",
+}
+
+_SECURITY = "there is no security in the simulated cluster"
+_METRICS = "a trace is the only record; measure from it"
+_SOCKETS = "a link's delay, loss and cut are part of the topology"
+
+NOT_MODELLED: Mapping[str, str] = {
+    "allow.auto.create.topics": "topics are part of the topology and are never created by asking",
+    "bootstrap.servers": "a consumer is given its cluster's brokers",
+    "check.crcs": "records are not corrupted in the simulated network",
+    "client.dns.lookup": _SOCKETS,
+    "client.id": "the node's name is the client id",
+    "client.rack": "racks are not modelled: consumers read from the leader",
+    "config.providers": "write the values themselves",
+    "connections.max.idle.ms": _SOCKETS,
+    "enable.metrics.push": _METRICS,
+    "exclude.internal.topics": "only patterns match internal topics, and patterns are not modelled",
+    "group.protocol": "groups speak the classic protocol; KIP-848's is not modelled",
+    "group.remote.assignor": "only KIP-848 groups assign on the broker",
+    "interceptor.classes": "wrap the handler instead",
+    "internal.throw.on.fetch.stable.offset.unsupported": "all brokers are of one version",
+    "key.deserializer": "records carry bytes or str; decode in the handler",
+    "metadata.recovery.rebootstrap.trigger.ms": "bootstrap brokers never change",
+    "metadata.recovery.strategy": "bootstrap brokers never change",
+    "metric.reporters": _METRICS,
+    "metrics.num.samples": _METRICS,
+    "metrics.recording.level": _METRICS,
+    "metrics.sample.window.ms": _METRICS,
+    "receive.buffer.bytes": _SOCKETS,
+    "sasl.client.callback.handler.class": _SECURITY,
+    "sasl.jaas.config": _SECURITY,
+    "sasl.kerberos.kinit.cmd": _SECURITY,
+    "sasl.kerberos.min.time.before.relogin": _SECURITY,
+    "sasl.kerberos.service.name": _SECURITY,
+    "sasl.kerberos.ticket.renew.jitter": _SECURITY,
+    "sasl.kerberos.ticket.renew.window.factor": _SECURITY,
+    "sasl.login.callback.handler.class": _SECURITY,
+    "sasl.login.class": _SECURITY,
+    "sasl.login.connect.timeout.ms": _SECURITY,
+    "sasl.login.read.timeout.ms": _SECURITY,
+    "sasl.login.refresh.buffer.seconds": _SECURITY,
+    "sasl.login.refresh.min.period.seconds": _SECURITY,
+    "sasl.login.refresh.window.factor": _SECURITY,
+    "sasl.login.refresh.window.jitter": _SECURITY,
+    "sasl.login.retry.backoff.max.ms": _SECURITY,
+    "sasl.login.retry.backoff.ms": _SECURITY,
+    "sasl.mechanism": _SECURITY,
+    "sasl.oauthbearer.clock.skew.seconds": _SECURITY,
+    "sasl.oauthbearer.expected.audience": _SECURITY,
+    "sasl.oauthbearer.expected.issuer": _SECURITY,
+    "sasl.oauthbearer.header.urlencode": _SECURITY,
+    "sasl.oauthbearer.jwks.endpoint.refresh.ms": _SECURITY,
+    "sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms": _SECURITY,
+    "sasl.oauthbearer.jwks.endpoint.retry.backoff.ms": _SECURITY,
+    "sasl.oauthbearer.jwks.endpoint.url": _SECURITY,
+    "sasl.oauthbearer.scope.claim.name": _SECURITY,
+    "sasl.oauthbearer.sub.claim.name": _SECURITY,
+    "sasl.oauthbearer.token.endpoint.url": _SECURITY,
+    "security.protocol": _SECURITY,
+    "security.providers": _SECURITY,
+    "send.buffer.bytes": _SOCKETS,
+    "socket.connection.setup.timeout.max.ms": _SOCKETS,
+    "socket.connection.setup.timeout.ms": _SOCKETS,
+    "ssl.cipher.suites": _SECURITY,
+    "ssl.enabled.protocols": _SECURITY,
+    "ssl.endpoint.identification.algorithm": _SECURITY,
+    "ssl.engine.factory.class": _SECURITY,
+    "ssl.key.password": _SECURITY,
+    "ssl.keymanager.algorithm": _SECURITY,
+    "ssl.keystore.certificate.chain": _SECURITY,
+    "ssl.keystore.key": _SECURITY,
+    "ssl.keystore.location": _SECURITY,
+    "ssl.keystore.password": _SECURITY,
+    "ssl.keystore.type": _SECURITY,
+    "ssl.protocol": _SECURITY,
+    "ssl.provider": _SECURITY,
+    "ssl.secure.random.implementation": _SECURITY,
+    "ssl.trustmanager.algorithm": _SECURITY,
+    "ssl.truststore.certificates": _SECURITY,
+    "ssl.truststore.location": _SECURITY,
+    "ssl.truststore.password": _SECURITY,
+    "ssl.truststore.type": _SECURITY,
+    "value.deserializer": "records carry bytes or str; decode in the handler",
+}
+
+
+def _strategy(given: Any) -> tuple[str, ...]:
+    """The assignors' names, from one name, a comma-separated text or a list of either spelling."""
+    if isinstance(given, str):
+        given = [name.strip() for name in given.split(",")]
+    names: list[str] = []
+    for name in given:
+        if name not in ASSIGNORS:
+            raise BadInput(
+                "partition.assignment.strategy knows no assignor",
+                "",
+                name,
+                "range and roundrobin, or their Java class names; Kafka's default list, with "
+                "CooperativeStickyAssignor second, acts as range alone",
+            )
+        if ASSIGNORS[name] in names:
+            raise BadInput("partition.assignment.strategy names an assignor twice:", "", name)
+        names.append(ASSIGNORS[name])
+    if not names:
+        raise BadInput("partition.assignment.strategy is empty:", "", given, "such as range")
+    return tuple(names)
+
+
+def _text(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
+    """None, or a text with something in it (Kafka 4.0 refuses an empty group.id)."""
+    if value is not None and (not isinstance(value, str) or not value.strip()):
+        name = field.name.replace("_", ".")
+        raise BadInput(f"{name} must be a text that is not empty:", "", value)
+
+
+@attrs.frozen(kw_only=True)
+class ConsumerSettings:
+    """A consumer's settings; the field `max_poll_records` is Kafka's `max.poll.records`.
+
+    Raises:
+        BadInput: a value is out of its range, or heartbeat.interval.ms is not below
+            session.timeout.ms.
+    """
+
+    group_id: str | None = attrs.field(default=None, validator=_text)
+    group_instance_id: str | None = attrs.field(default=None, validator=_text)
+    session_timeout_ms: int = attrs.field(default=45_000, validator=whole(1, INT_MAX))
+    heartbeat_interval_ms: int = attrs.field(default=3_000, validator=whole(1, INT_MAX))
+    max_poll_interval_ms: int = attrs.field(default=300_000, validator=whole(1, INT_MAX))
+    max_poll_records: int = attrs.field(default=500, validator=whole(1, INT_MAX))
+    enable_auto_commit: bool = attrs.field(default=True, validator=switch)
+    auto_commit_interval_ms: int = attrs.field(default=5_000, validator=whole(0, INT_MAX))
+    auto_offset_reset: str = attrs.field(
+        default="latest", validator=one_of("latest", "earliest", "none")
+    )
+    fetch_min_bytes: int = attrs.field(default=1, validator=whole(0, INT_MAX))
+    fetch_max_wait_ms: int = attrs.field(default=500, validator=whole(0, INT_MAX))
+    fetch_max_bytes: int = attrs.field(default=52_428_800, validator=whole(0, INT_MAX))
+    max_partition_fetch_bytes: int = attrs.field(default=1_048_576, validator=whole(0, INT_MAX))
+    partition_assignment_strategy: tuple[str, ...] = attrs.field(
+        default=("range",), converter=_strategy
+    )
+    default_api_timeout_ms: int = attrs.field(default=60_000, validator=whole(0, INT_MAX))
+    request_timeout_ms: int = attrs.field(default=30_000, validator=whole(1, INT_MAX))
+    reconnect_backoff_ms: int = attrs.field(default=50, validator=whole(0, INT_MAX))
+    reconnect_backoff_max_ms: int = attrs.field(default=1_000, validator=whole(0, INT_MAX))
+    retry_backoff_ms: int = attrs.field(default=100, validator=whole(0, INT_MAX))
+    retry_backoff_max_ms: int = attrs.field(default=1_000, validator=whole(0, INT_MAX))
+    metadata_max_age_ms: int = attrs.field(default=300_000, validator=whole(0, INT_MAX))
+    isolation_level: str = attrs.field(
+        default="read_uncommitted", validator=one_of("read_uncommitted", "read_committed")
+    )
+    internal_leave_group_on_close: bool = attrs.field(default=True, validator=switch)
+
+    def __attrs_post_init__(self) -> None:
+        if self.heartbeat_interval_ms >= self.session_timeout_ms:
+            raise BadInput(
+                f"heartbeat.interval.ms {self.heartbeat_interval_ms} must be below "
+                f"session.timeout.ms {self.session_timeout_ms}",
+                fix="a third of it is usual",
+            )
+        if self.group_instance_id is not None and self.group_id is None:
+            raise BadInput(
+                "group.instance.id needs a group.id:", "", self.group_instance_id, "set group.id"
+            )
+
+    @property
+    def auto_commits(self) -> bool:
+        """Whether offsets are committed automatically: never without a group.id."""
+        return self.enable_auto_commit and self.group_id is not None
+
+    def backoff_range_us(self, attempts: int) -> tuple[int, int]:
+        """How long to wait after `attempts` failures before this one: least and most, in us.
+
+        Source: KIP-580; see `exponential_backoff`.
+        """
+        base_us = self.retry_backoff_ms * MICROS_PER_MS
+        return exponential_backoff(attempts, base_us, self.retry_backoff_max_ms * MICROS_PER_MS)
+
+
+def consumer_settings(
+    given: Mapping[str, Any], where: str = "consumer settings"
+) -> ConsumerSettings:
+    """Read a consumer's settings from Kafka's names.
+
+    Raises:
+        BadInput: a name is unknown (with the nearest one) or not modelled (with the reason), a
+            value is not allowed, or enable.auto.commit is asked for without a group.id.
+    """
+    settings = parse_settings(ConsumerSettings, given, not_modelled=NOT_MODELLED, where=where)
+    asked = given.get("enable.auto.commit", given.get("enable_auto_commit", False))
+    if asked and settings.group_id is None:
+        raise BadInput("enable.auto.commit needs a group.id:", where, asked, "set group.id")
+    return settings

@@ -1,0 +1,317 @@
+"""What was fetched and not yet handed out, and what to fetch next.
+
+1. One fetch at a time is in flight to each broker. It asks for the partitions which that broker
+   leads, that may be fetched, and of which nothing is buffered.
+2. Records are handed out partition by partition, each in offset order, at most max.poll.records
+   at a time; what is left waits here, so the limit does not limit the fetch.
+3. Fetched records count only if they begin where the consumer stands: after a seek, or in another
+   assignment, they are thrown away. A paused partition's records are kept.
+4. Control batches, records of aborted transactions (isolation.level=read_committed) and gaps are
+   passed over: the position advances though no record comes.
+
+Sources: AbstractFetch.java, FetchCollector.java, CompletedFetch.java, FetchBuffer.java.
+
+Not modelled: fetch sessions (KIP-227: the same fetches, with fewer bytes), check.crcs.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from simulator.errors import KafkaError, NoOffsetForPartition
+from simulator.protocol.consumer_settings import ConsumerSettings
+from simulator.protocol.errors import Error
+from simulator.protocol.leaders import Leaders
+from simulator.protocol.messages import FetchPartition, FetchRequest, FetchResponse
+from simulator.protocol.names import NO_TIMESTAMP, TopicPartition
+from simulator.protocol.positions import Position, Positions
+from simulator.protocol.records import Batch, Bytes
+from simulator.protocol.wire import NEVER, Wire
+
+LEADER_MOVED = (
+    Error.NOT_LEADER_OR_FOLLOWER,
+    Error.REPLICA_NOT_AVAILABLE,
+    Error.KAFKA_STORAGE_ERROR,
+    Error.FENCED_LEADER_EPOCH,
+    Error.UNKNOWN_LEADER_EPOCH,
+    Error.OFFSET_NOT_AVAILABLE,
+    Error.UNKNOWN_TOPIC_OR_PARTITION,
+    Error.LEADER_NOT_AVAILABLE,
+)
+
+
+class ConsumerRecord(NamedTuple):
+    """One record as poll() hands it out. Its last five fields are those of a log's `Record`."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: Bytes | None
+    value: Bytes | None
+    event_id: str
+    timestamp_us: int = NO_TIMESTAMP
+    headers: tuple[tuple[str, Bytes], ...] = ()
+
+
+class _Fetched:
+    """What one fetch brought of one partition, and how far it has been handed out."""
+
+    __slots__ = ("aborted", "aborting", "at", "batches", "error", "offset", "position")
+
+    def __init__(
+        self,
+        position: Position,
+        offset: int,
+        error: Error,
+        batches: tuple[Batch, ...],
+        aborted: tuple[tuple[int, int], ...],
+    ) -> None:
+        self.position = position
+        self.offset = offset  # Of the next record to hand out.
+        self.error = error
+        self.batches = batches
+        self.at = 0  # The batch that comes next.
+        self.aborted = deque(sorted(aborted, key=lambda one: one[1]))
+        self.aborting: dict[int, bool] = {}  # Producers whose records are skipped just now.
+
+    def take(self, most: int, records: list[ConsumerRecord]) -> int:
+        """Move up to `most` records over; the answer is how many more would have been allowed."""
+        topic, number = self.position.partition
+        batches = self.batches
+        create = tuple.__new__
+        add = records.append
+        offset = self.offset
+        while most and self.at < len(batches):
+            batch = batches[self.at]
+            base = batch.base_offset
+            count = len(batch.records)
+            if (batch.transactional or batch.control) and self._skips(batch):
+                offset = batch.next_offset
+                self.at += 1
+                continue
+            first = offset - base if offset > base else 0
+            last = min(count, first + most)
+            if first < last:
+                offset = base + first
+                wanted = batch.records if last - first == count else batch.records[first:last]
+                for record in wanted:
+                    add(create(ConsumerRecord, (topic, number, offset, *record)))
+                    offset += 1
+                most -= last - first
+            if last == count:
+                self.at += 1
+        self.offset = offset
+        return most
+
+    def _skips(self, batch: Batch) -> bool:
+        """Whether a transactional batch holds nothing to hand out: a marker, or aborted records.
+
+        Without aborted transactions in the answer (read_uncommitted) only markers are skipped.
+        """
+        aborted = self.aborted
+        while aborted and aborted[0][1] <= batch.last_offset:
+            self.aborting[aborted.popleft()[0]] = True
+        if batch.control:
+            if batch.control == "abort":
+                self.aborting.pop(batch.producer_id, None)
+            return True
+        return batch.producer_id in self.aborting
+
+
+class Fetching:
+    """A consumer's fetches and their buffer.
+
+    Args:
+        reset: what to do with a partition whose position is out of the log's range.
+    """
+
+    def __init__(
+        self,
+        settings: ConsumerSettings,
+        wire: Wire,
+        positions: Positions,
+        leaders: Leaders,
+        reset: Callable[[Position], None],
+    ) -> None:
+        self._settings = settings
+        self._wire = wire
+        self._positions = positions
+        self._leaders = leaders
+        self._reset = reset
+        self._queue: deque[_Fetched] = deque()
+        self._buffered: dict[TopicPartition, _Fetched] = {}
+        self._in_flight: dict[str, FetchRequest] = {}
+        self._pause: dict[str, tuple[int, int]] = {}  # node -> (not before, failures)
+        self._idle: dict[str, FetchRequest] = {}  # Answered with nothing: the same again.
+        self._moved = -1  # Positions.moved as of the last look at what to fetch.
+
+    # --- Handing out -----------------------------------------------------------------------
+
+    def collect(self) -> tuple[list[ConsumerRecord], bool]:
+        """Hand out buffered records; also whether a position moved, though perhaps over nothing.
+
+        Raises:
+            NoOffsetForPartition: a position is out of range, and auto.offset.reset is none.
+            KafkaError: a partition cannot be read.
+        """
+        records: list[ConsumerRecord] = []
+        queue = self._queue
+        if not queue:
+            return records, False
+        most = self._settings.max_poll_records
+        moved = False
+        aside: list[_Fetched] = []
+        assigned = self._positions.assigned
+        try:
+            while most and queue:
+                fetched = queue[0]
+                position = fetched.position
+                if assigned.get(position.partition) is not position or (
+                    position.offset != fetched.offset or position.revoking
+                ):
+                    self._drop(fetched)
+                elif position.paused:
+                    aside.append(queue.popleft())
+                elif fetched.error is not Error.NONE:
+                    if records:
+                        break  # First hand these out; the error is for the next poll.
+                    self._drop(fetched)
+                    self._refused(fetched)
+                else:
+                    most = fetched.take(most, records)
+                    if fetched.offset != position.offset:
+                        position.offset = fetched.offset
+                        moved = True
+                    if fetched.at == len(fetched.batches):
+                        self._drop(fetched)
+                        self._positions.served(position.partition)
+        finally:
+            queue.extend(aside)
+        return records, moved
+
+    def _drop(self, fetched: _Fetched) -> None:
+        self._queue.popleft()
+        partition = fetched.position.partition
+        if self._buffered.get(partition) is fetched:
+            del self._buffered[partition]
+        self._moved = -1
+
+    def _refused(self, fetched: _Fetched) -> None:
+        position, error = fetched.position, fetched.error
+        if error in LEADER_MOVED:
+            position.stale = True
+            self._leaders.stale()
+        elif error is Error.OFFSET_OUT_OF_RANGE:
+            if self._settings.auto_offset_reset == "none":
+                raise NoOffsetForPartition(
+                    f"{error.name}: {position.partition} at {fetched.offset}, and "
+                    "auto.offset.reset is none: seek, or set it to earliest or latest"
+                )
+            self._reset(position)
+        elif error is not Error.UNKNOWN_SERVER_ERROR:
+            raise KafkaError(f"{error.name}: {position.partition} at {fetched.offset}")
+
+    def forget(self) -> None:
+        """Throw away what is buffered of partitions that are not assigned any more."""
+        assigned = self._positions.assigned
+        for fetched in list(self._queue):
+            partition = fetched.position.partition
+            if assigned.get(partition) is not fetched.position:
+                self._queue.remove(fetched)
+                self._buffered.pop(partition, None)
+
+    # --- Fetching --------------------------------------------------------------------------
+
+    def send(self, now_us: int) -> None:
+        """Send every fetch that can be sent."""
+        if self._positions.moved != self._moved:
+            self._moved = self._positions.moved
+            self._idle.clear()
+            requests = self._requests(now_us)
+        elif self._idle:
+            requests, self._idle = self._idle, {}
+        else:
+            return
+        for node, request in requests.items():
+            self._in_flight[node] = request
+            self._wire.ask(node, request, _Answer(self, node))
+
+    def _requests(self, now_us: int) -> dict[str, FetchRequest]:
+        buffered, in_flight = self._buffered, self._in_flight
+        leaders: Mapping[TopicPartition, str] = self._leaders.nodes
+        most = self._settings.max_partition_fetch_bytes
+        wanted: dict[str, list[FetchPartition]] = {}
+        for partition, position in self._positions.in_turn.items():
+            offset = position.offset
+            if offset is None or partition in buffered or not position.fetchable:
+                continue
+            node = leaders.get(partition)
+            if node is None:
+                self._leaders.stale()
+            elif node not in in_flight:
+                wait_us = self._pause[node][0] if node in self._pause else 0
+                if now_us < wait_us:
+                    self._wire.want(wait_us)
+                    self._moved = -1
+                else:
+                    wanted.setdefault(node, []).append(FetchPartition(partition, offset, most))
+        settings = self._settings
+        return {
+            node: FetchRequest(
+                settings.fetch_max_wait_ms,
+                settings.fetch_min_bytes,
+                settings.fetch_max_bytes,
+                tuple(partitions),
+                settings.isolation_level,
+            )
+            for node, partitions in wanted.items()
+        }
+
+    def answered(self, node: str, body: FetchResponse | None, now_us: int) -> None:
+        """A broker has answered its fetch, or will not."""
+        request = self._in_flight.pop(node)
+        if body is None:
+            failures = self._pause.get(node, (0, 0))[1]
+            self._pause[node] = (now_us + self._wire.backoff_us(failures), failures + 1)
+            self._leaders.stale()
+            self._moved = -1
+            return
+        self._pause.pop(node, None)
+        empty = True
+        for place, result in enumerate(body.results):
+            if result.batches or result.error is not Error.NONE:
+                empty = False
+                self._buffer(request, place, result)
+        if empty:
+            self._idle[node] = request
+        else:
+            self._moved = -1
+
+    def _buffer(self, request: FetchRequest, place: int, result: Any) -> None:
+        partition = result.partition
+        asked = request.partitions[place] if place < len(request.partitions) else None
+        if asked is None or asked.partition != partition:
+            asked = next(one for one in request.partitions if one.partition == partition)
+        position = self._positions.assigned.get(partition)
+        if position is None or position.offset != asked.offset or partition in self._buffered:
+            return  # It was revoked, or sought elsewhere, while the fetch was on its way.
+        fetched = _Fetched(position, asked.offset, result.error, result.batches, result.aborted)
+        self._buffered[partition] = fetched
+        self._queue.append(fetched)
+
+    def due_us(self, now_us: int) -> int:
+        """When a fetch that waits for its broker may be sent."""
+        return min((at for at, _ in self._pause.values() if at > now_us), default=NEVER)
+
+
+class _Answer:
+    """Where the answer of one node's fetch goes: cheaper than a closure a fetch."""
+
+    __slots__ = ("_fetching", "_node")
+
+    def __init__(self, fetching: Fetching, node: str) -> None:
+        self._fetching = fetching
+        self._node = node
+
+    def __call__(self, body: FetchResponse | None, now_us: int) -> None:
+        self._fetching.answered(self._node, body, now_us)

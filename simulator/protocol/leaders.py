@@ -1,0 +1,123 @@
+"""Which broker leads a topic's partitions, as far as one consumer knows (Metadata.java).
+
+1. Topics are asked for when they are first wanted, again after metadata.max.age.ms, and whenever
+   an answer shows that what is known is out of date.
+2. Two requests are retry.backoff.ms apart at least; while the news is no news, ever further.
+
+Not modelled: a random choice of the broker that is asked; a consumer asks one, and the next one
+after a failure.
+"""
+
+from collections.abc import Callable, Sequence
+
+from simulator.protocol.errors import Error
+from simulator.protocol.messages import MetadataRequest, MetadataResponse, TopicMetadata
+from simulator.protocol.names import TopicPartition
+from simulator.protocol.wire import NEVER, Wire
+
+
+class Leaders:
+    """One consumer's view of the cluster.
+
+    Args:
+        brokers: the nodes to ask first.
+        changed: called after every answer.
+
+    Attributes:
+        wanted: the topics of interest.
+        due_us: when to ask next; `NEVER` while there is nothing to ask, or nobody has answered.
+        nodes: the leader of each partition that has one.
+        partitions: the numbers of each topic that was told of; none if there is no such topic.
+    """
+
+    def __init__(
+        self, wire: Wire, brokers: Sequence[str], max_age_us: int, changed: Callable[[], None]
+    ) -> None:
+        self._wire = wire
+        self._brokers = tuple(brokers)
+        self._turn = 0
+        self._max_age_us = max_age_us
+        self._changed = changed
+        self._asked: tuple[str, ...] | None = None
+        self._attempts = 0
+        self._not_before_us = 0
+        self.wanted: tuple[str, ...] = ()
+        self.due_us = NEVER
+        self.nodes: dict[TopicPartition, str] = {}
+        self.partitions: dict[str, tuple[int, ...]] = {}
+
+    def any_node(self) -> str:
+        """A broker to ask what any broker can answer."""
+        return self._brokers[self._turn % len(self._brokers)]
+
+    def turn(self) -> None:
+        """The broker did not answer: ask the next one from now on."""
+        self._turn += 1
+
+    def want(self, topics: Sequence[str]) -> None:
+        """These are the topics of interest; what is new among them is asked for."""
+        self.wanted = tuple(sorted(topics))
+        if not self.knows(self.wanted):
+            self.stale()
+
+    def knows(self, topics: Sequence[str]) -> bool:
+        """Whether every one of these topics was told of, if only that there is none."""
+        return all(topic in self.partitions for topic in topics)
+
+    def stale(self) -> None:
+        """What is known is out of date: ask as soon as the backoff allows."""
+        if self._asked is None:
+            self.due_us = min(self.due_us, self._not_before_us)
+            self._wire.want(self.due_us)
+
+    def refresh(self, now_us: int) -> None:
+        """Ask if it is time to."""
+        if now_us >= self.due_us and self._asked is None and self.wanted:
+            self._asked = self.wanted
+            self.due_us = NEVER
+            self._wire.ask(self.any_node(), MetadataRequest(self.wanted), self._answered)
+
+    def _answered(self, body: MetadataResponse | None, now_us: int) -> None:
+        self._asked = None
+        if body is None:
+            self.turn()
+            self._again(now_us)
+            return
+        before = (self.nodes, self.partitions)
+        self._learn(body)
+        if before != (self.nodes, self.partitions):
+            self._attempts = 0
+        if any(_unsettled(topic) for topic in body.topics) or not self.knows(self.wanted):
+            self._again(now_us)
+        else:
+            self._not_before_us = now_us + self._wire.backoff_us(self._attempts)
+            self.due_us = now_us + self._max_age_us
+        self._wire.want(self.due_us)
+        self._changed()
+
+    def _again(self, now_us: int) -> None:
+        self._not_before_us = self.due_us = now_us + self._wire.backoff_us(self._attempts)
+        self._attempts += 1
+        self._wire.want(self.due_us)
+
+    def _learn(self, body: MetadataResponse) -> None:
+        at = self.any_node()
+        if body.brokers:
+            self._brokers = tuple(body.brokers)
+            self._turn = self._brokers.index(at) if at in self._brokers else 0
+        self.nodes = dict(self.nodes)
+        self.partitions = dict(self.partitions)
+        for topic in body.topics:
+            if topic.partitions or topic.error is Error.UNKNOWN_TOPIC_OR_PARTITION:
+                numbers = sorted(one.partition.partition for one in topic.partitions)
+                self.partitions[topic.topic] = tuple(numbers)
+            for one in topic.partitions:
+                if one.leader:
+                    self.nodes[one.partition] = one.leader
+                else:
+                    self.nodes.pop(one.partition, None)
+
+
+def _unsettled(topic: TopicMetadata) -> bool:
+    """Whether the topic should be asked for again: an error, or a partition without a leader."""
+    return topic.error is not Error.NONE or any(not one.leader for one in topic.partitions)

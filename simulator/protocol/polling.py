@@ -1,0 +1,392 @@
+"""A consumer, as rules: everything but heartbeats happens inside the application's calls.
+
+One turn of poll's loop, in this order (ClassicKafkaConsumer.poll, ConsumerCoordinator.poll):
+
+1. run the callbacks of asynchronous commits that have been answered;
+2. tell the group that the application is alive; find the coordinator (nothing goes on without);
+   if a rebalance is called for, take part in it as far as that goes without waiting;
+3. commit automatically if it is time to;
+4. find positions for partitions without: what is committed (nothing goes on without), else by
+   auto.offset.reset;
+5. hand out what is buffered, or send fetches and wait for an answer, any answer;
+6. before handing out, send the next fetches for partitions with nothing buffered.
+
+When the poll's time is up it hands out what is there, whatever 2 and 4 still wait for.
+
+The machine knows no clock, no network and no chance. What it wants done stands in `outbox`; the
+driver gives back `answered`, `listened` and `tick`. There is nothing to replay: a consumer keeps
+nothing on disk.
+
+Not modelled: wakeup(), offsetsForTimes, subscription by pattern, quotas, metrics.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from simulator.errors import BadInput, KafkaError
+from simulator.protocol.autocommit import AutoCommit
+from simulator.protocol.closing import Closing
+from simulator.protocol.committing import Committing, Offsets
+from simulator.protocol.consumer_settings import ConsumerSettings
+from simulator.protocol.fetching import ConsumerRecord, Fetching
+from simulator.protocol.leaders import Leaders
+from simulator.protocol.lookup import Lookup
+from simulator.protocol.membership import Membership
+from simulator.protocol.names import MICROS_PER_MS, TopicPartition
+from simulator.protocol.positions import Positions, partition_of
+from simulator.protocol.rebalancing import Rebalancing
+from simulator.protocol.starting import Starting
+from simulator.protocol.wire import NEVER, Draw, Effect, Failed, Finished, Wire
+
+Records = list[ConsumerRecord]
+
+
+class Polling:
+    """One consumer.
+
+    Args:
+        brokers: the nodes to ask first.
+        client_id: the name that member ids begin with.
+        draw: chooses the length of a backoff between a least and a most, in microseconds.
+
+    Calls that may wait take a `call`, which comes back in `Finished` or `Failed`.
+
+    Attributes:
+        settings: as given.
+        positions: what is assigned, and where; seek, pause and the like are its methods.
+    """
+
+    def __init__(
+        self, settings: ConsumerSettings, brokers: Sequence[str], client_id: str, draw: Draw
+    ) -> None:
+        self.settings = settings
+        self._wire = wire = Wire(draw, settings.backoff_range_us)
+        self.positions = positions = Positions()
+        max_age_us = settings.metadata_max_age_ms * MICROS_PER_MS
+        self._leaders = leaders = Leaders(wire, brokers, max_age_us, self._metadata_changed)
+        # Without a group.id these three do nothing: the application cannot get at them.
+        self._lookup = lookup = Lookup(settings.group_id or "", wire, leaders)
+        self._membership = membership = Membership(settings, wire, lookup, client_id)
+        self._committing = committing = Committing(
+            wire, lookup, membership, lambda: positions.subscribed, settings.group_instance_id
+        )
+        group = None if settings.group_id is None else (lookup, committing)
+        self._starting = Starting(settings, wire, positions, leaders, group)
+        self._fetching = Fetching(settings, wire, positions, leaders, self._starting.reset)
+        self._auto = AutoCommit(settings, wire, positions, committing)
+        self._rebalancing = Rebalancing(
+            wire,
+            leaders=leaders,
+            positions=positions,
+            fetching=self._fetching,
+            group=(lookup, membership, committing),
+            auto=self._auto,
+            prepare_us=settings.max_poll_interval_ms * MICROS_PER_MS,
+        )
+        self._poll: Any = None  # The call that waits in poll.
+        self._poll_until_us = 0
+        self._closing: Closing | None = None
+        self._topics: tuple[str, ...] = ()  # Of manually assigned partitions.
+
+    # --- For the driver --------------------------------------------------------------------
+
+    @property
+    def wake_us(self) -> int:
+        """The machine wants `tick` at this time, or earlier."""
+        return self._wire.wake_us
+
+    def take(self) -> list[Effect]:
+        """What is to be done, in order; the outbox is empty afterwards."""
+        wire = self._wire
+        outbox, wire.outbox = wire.outbox, []
+        return outbox
+
+    def answered(self, token: int, body: Any, now_us: int) -> None:
+        """The answer to `Ask(token, ...)`, or None when there will be none."""
+        self._wire.answer(token, body, now_us)
+        self._go_on(now_us)
+
+    def listened(self, error: Exception | None, now_us: int) -> None:
+        """The listener called by `Listen` is done; error: what it threw."""
+        self._rebalancing.listened(error, now_us)
+        self._go_on(now_us)
+
+    def tick(self, now_us: int) -> None:
+        """Time has passed."""
+        wire = self._wire
+        wire.wake_us = NEVER
+        self._membership.beat(now_us, polling=self._poll is not None)
+        self._go_on(now_us)
+        due = [self._membership.due_us(), self._committing.due_us()]
+        if self._committing.waiting or self._poll is not None or self._closing is not None:
+            due.append(self._lookup.due_us())
+        if self._closing is not None:
+            due.append(self._closing.give_up_us)
+        if self._poll is not None:
+            due.append(self._poll_until_us)
+            due.append(self._auto.at_us)
+            due.append(self._leaders.due_us)
+            due.append(self._rebalancing.due_us())
+            due.append(self._starting.due_us(now_us))
+            due.append(self._fetching.due_us(now_us))
+        # What was due by now has had its chance: it waits for an answer, not for the clock.
+        wire.want(min((at for at in due if at > now_us), default=NEVER))
+
+    def _go_on(self, now_us: int) -> None:
+        """Something has changed: go on with every call of the application that waits."""
+        if self._committing.waiting:
+            self._committing.go_on(now_us)
+        if self._closing is not None:
+            self._closing.go_on(now_us)
+        elif self._poll is not None and self._rebalancing.listening is None:
+            try:
+                records = self._turn(now_us, self._poll_until_us)
+            except KafkaError as error:
+                self._end_poll(Failed(self._poll, error))
+            else:
+                if records is not None:
+                    self._end_poll(Finished(self._poll, records))
+        self._membership.in_call = self._waiting
+
+    def _end_poll(self, end: Finished | Failed) -> None:
+        self._poll = None
+        self._wire.outbox.append(end)
+
+    @property
+    def _waiting(self) -> bool:
+        return self._poll is not None or self._committing.waiting or self._closing is not None
+
+    # --- poll ------------------------------------------------------------------------------
+
+    def poll(self, call: Any, now_us: int, timeout_us: int) -> Records | None:
+        """Hand out records at once, or None: then the call goes on until `Finished`.
+
+        Raises:
+            BadInput: nothing is subscribed or assigned, or another call is waiting.
+            KafkaError: see `simulator.errors`; the poll is over.
+        """
+        self._enter(now_us)
+        if not self.positions.subscribed and not self._topics:
+            raise BadInput("poll needs topics: subscribe or assign first")
+        until_us = now_us + timeout_us
+        try:
+            records = self._turn(now_us, until_us)
+        finally:
+            self._membership.in_call = False
+        if records is None:
+            self._poll = call
+            self._poll_until_us = until_us
+            self._membership.in_call = True
+            self._wire.want(until_us)
+            self._wire.want(self._auto.at_us)
+            self._wire.want(self._leaders.due_us)
+        return records
+
+    def _turn(self, now_us: int, until_us: int) -> Records | None:
+        """One turn of the loop: records, or None to wait; nothing is waited for at `until_us`."""
+        self._committing.run_callbacks()
+        settles = True  # Whether 3 and 4 have their turn.
+        waits = False  # Whether nothing goes on for now.
+        if self.positions.subscribed:
+            membership = self._membership
+            membership.poll_by_us = now_us + membership.poll_us
+            if self._lookup.node is None:
+                self._lookup.find(now_us)
+                settles, waits = False, True
+            elif membership.rejoin_needed or membership.joining:
+                self._rebalancing.go_on(now_us)
+                settles = not (membership.rejoin_needed or membership.joining)
+            self._throw(membership)
+            if self._rebalancing.listening is not None:
+                return None
+        if now_us >= self._leaders.due_us:
+            self._leaders.refresh(now_us)
+        if settles:
+            if now_us >= self._auto.at_us:
+                self._auto.maybe(now_us)
+            if self.positions.unsettled:
+                waits = self._starting.settle(now_us)
+                self._throw(self._starting)
+        if waits and now_us < until_us:
+            return None
+        fetching = self._fetching
+        records, moved = fetching.collect()
+        fetching.send(now_us)
+        if records or moved or now_us >= until_us:
+            return records
+        if now_us >= self._leaders.due_us:
+            self._leaders.refresh(now_us)  # A leader turned out to be unknown.
+        return None
+
+    def _throw(self, who: Membership | Starting) -> None:
+        for one in (self._lookup, self._rebalancing, who):
+            if one.failure is not None:
+                failure, one.failure = one.failure, None
+                raise failure
+
+    def _metadata_changed(self) -> None:
+        for position in self.positions.assigned.values():
+            position.stale = False
+        self.positions.moved += 1
+        self._rebalancing.metadata_changed()
+
+    # --- Commits ---------------------------------------------------------------------------
+
+    def commit_sync(
+        self, call: Any, now_us: int, offsets: Mapping[Any, int] | None, timeout_us: int
+    ) -> None:
+        """Commit positions, or the given offsets, until done or refused or out of time.
+
+        The call finishes with None, or fails with CommitFailed, RebalanceInProgress,
+        FencedInstance or RequestTimedOut.
+        """
+        self._enter(now_us)
+        committing = self._committing
+        wanted = self._offsets(offsets)
+
+        def done(error: KafkaError | None, _: int) -> None:
+            try:
+                committing.run_callbacks()
+            except KafkaError as fenced:
+                error = error or fenced
+            end = Finished(call, None) if error is None else Failed(call, error)
+            self._wire.outbox.append(end)
+
+        committing.run_callbacks()
+        committing.sync(wanted, now_us + timeout_us, now_us, done)
+        self._membership.in_call = self._waiting
+
+    def commit_async(
+        self, now_us: int, offsets: Mapping[Any, int] | None, callback: Any = None
+    ) -> None:
+        """Commit once; `callback(offsets, error)` runs inside a later call of the application."""
+        self._enter(now_us)
+        self._committing.run_callbacks()
+        self._committing.commit_async(self._offsets(offsets), callback, now_us)
+        self._membership.in_call = self._waiting
+
+    def committed(self, call: Any, now_us: int, partitions: Iterable[Any], timeout_us: int) -> None:
+        """Ask what the group has committed; finishes with a dict, None where nothing is."""
+        self._enter(now_us)
+        self._needs_group("committed")
+        wanted = tuple(partition_of(one) for one in partitions)
+
+        def got(result: dict[TopicPartition, int] | KafkaError, _: int) -> None:
+            if isinstance(result, KafkaError):
+                self._wire.outbox.append(Failed(call, result))
+            else:
+                found = {one: result.get(one) for one in wanted}
+                self._wire.outbox.append(Finished(call, found))
+
+        self._committing.get(wanted, now_us + timeout_us, now_us, got)
+        self._membership.in_call = self._waiting
+
+    def _offsets(self, offsets: Mapping[Any, int] | None) -> Offsets:
+        self._needs_group("a commit")
+        if offsets is None:
+            return self.positions.consumed()
+        wanted: Offsets = {}
+        for partition, offset in offsets.items():
+            if isinstance(offset, bool) or not isinstance(offset, int) or offset < 0:
+                raise BadInput("an offset to commit is a whole number from 0:", "", offset)
+            wanted[partition_of(partition)] = offset
+        return wanted
+
+    # --- What is consumed ------------------------------------------------------------------
+
+    def subscribe(self, now_us: int, topics: Iterable[str]) -> None:
+        """Be assigned partitions of these topics by the group, from the next poll on.
+
+        Raises:
+            BadInput: no topic, no group.id, or partitions are assigned by hand.
+        """
+        self._enter(now_us)
+        self._needs_group("subscribe")
+        wanted = (topics,) if isinstance(topics, str) else tuple(sorted(set(topics)))
+        if not wanted:
+            raise BadInput("subscribe needs a topic at least:", "", topics, "or unsubscribe")
+        if self._topics:
+            raise BadInput("partitions are assigned by hand:", "", wanted, "unsubscribe first")
+        positions = self.positions
+        if positions.topics != wanted:
+            self._membership.rejoin_needed = True
+        positions.subscribed = True
+        positions.topics = wanted
+        self._leaders.want(wanted)
+        self._membership.in_call = self._waiting
+
+    def assign(self, now_us: int, partitions: Iterable[Any]) -> None:
+        """Consume exactly these partitions, whatever others do.
+
+        Raises:
+            BadInput: topics are subscribed.
+        """
+        self._enter(now_us)
+        wanted = tuple(partition_of(one) for one in partitions)
+        if self.positions.subscribed:
+            topics = self.positions.topics
+            raise BadInput("topics are subscribed:", "", topics, "unsubscribe first")
+        self._auto.maybe(now_us)
+        self.positions.assign(wanted)
+        self._fetching.forget()
+        self._topics = tuple(sorted({one.topic for one in wanted}))
+        self._leaders.want(self._topics)
+        self._membership.in_call = self._waiting
+
+    def unsubscribe(self, call: Any, now_us: int) -> None:
+        """Give everything back, leave the group, and consume nothing."""
+        self._enter(now_us)
+        self._auto.maybe(now_us)
+
+        def given_back(error: Exception | None, _: int) -> None:
+            if self.positions.subscribed:
+                self._membership.leave()
+            self.positions.subscribed = False
+            self.positions.topics = self._topics = ()
+            self.positions.assign(())
+            self._fetching.forget()
+            self._leaders.want(())
+            self._wire.outbox.append(Finished(call, None) if not error else Failed(call, error))
+
+        self._rebalancing.leave(now_us, given_back)
+        self._membership.in_call = self._waiting
+
+    def close(self, call: Any, now_us: int, timeout_us: int) -> None:
+        """Commit automatically if that is on, give everything back, leave, and end."""
+        self._enter(now_us)
+        settings = self.settings
+        # The coordinator is waited for no longer than for any request.
+        give_up_us = now_us + min(timeout_us, settings.request_timeout_ms * MICROS_PER_MS)
+        self._closing = Closing(
+            call,
+            give_up_us,
+            self._wire,
+            rebalancing=self._rebalancing,
+            group=(self._lookup, self._membership, self._committing),
+            leaves=settings.internal_leave_group_on_close and self.positions.subscribed,
+        )
+        self._wire.want(give_up_us)
+        self._membership.in_call = True
+        self._closing.begin(self.positions.consumed() if self._auto.on else {}, now_us)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` has come to its end."""
+        return self._closing is not None and self._closing.over
+
+    # --- Rules of the face -----------------------------------------------------------------
+
+    def _enter(self, now_us: int) -> None:
+        """The application calls: one call at a time, but for those of a listener at work."""
+        if self._closing is not None:
+            raise BadInput("this consumer has been closed", fix="make a new one")
+        if self._poll is not None and self._rebalancing.listening is None:
+            raise BadInput(
+                "a consumer serves one call at a time, and a poll is waiting",
+                fix="wait for the poll's event first",
+            )
+        self._membership.enter(now_us)
+
+    def _needs_group(self, what: str) -> None:
+        if self.settings.group_id is None:
+            raise BadInput(f"{what} needs a group.id", fix="set group.id")

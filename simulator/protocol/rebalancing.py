@@ -1,0 +1,244 @@
+"""A rebalance as one member lives through it, with the eager protocol.
+
+1. Before JoinGroup: commit automatically if that is on, while nothing more is handed out; then
+   on_revoked with all that is owned, even if that is nothing, but not before the first join;
+   then nothing is owned any more.
+2. If the generation was lost meanwhile it is on_lost instead, and only if something is owned.
+3. The leader assigns between the answer to JoinGroup and its SyncGroup.
+4. After SyncGroup: on_assigned with all that is owned now, even if that is nothing.
+5. The listener is called inside the application's poll, and the poll goes on when it is done. If
+   it fails, poll throws, but the rebalance has gone on.
+
+Sources: ConsumerCoordinator.onJoinPrepare, onJoinComplete, onLeaderElected, onLeavePrepare.
+
+Not modelled: the cooperative protocol (KIP-429).
+"""
+
+from collections.abc import Callable
+
+from simulator.errors import KafkaError, RebalanceInProgress, RetriableError
+from simulator.protocol.assignors import ASSIGNORS
+from simulator.protocol.autocommit import AutoCommit
+from simulator.protocol.committing import Committing
+from simulator.protocol.fetching import Fetching
+from simulator.protocol.leaders import Leaders
+from simulator.protocol.lookup import Lookup
+from simulator.protocol.membership import Membership
+from simulator.protocol.names import NO_GENERATION, TopicPartition
+from simulator.protocol.positions import Positions
+from simulator.protocol.wire import Happened, Listen, Wire
+
+Then = Callable[[Exception | None, int], None]
+
+
+class Rebalancing:
+    """Takes a member through its rebalances.
+
+    Attributes:
+        listening: what goes on when the rebalance listener is done; None when it is not at work.
+        failure: what the listener threw, for poll to throw.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        *,
+        leaders: Leaders,
+        positions: Positions,
+        fetching: Fetching,
+        group: tuple[Lookup, Membership, Committing],
+        auto: AutoCommit,
+        prepare_us: int,
+    ) -> None:
+        self._wire = wire
+        self._leaders = leaders
+        self._positions = positions
+        self._fetching = fetching
+        self._lookup, self._membership, self._committing = group
+        self._auto = auto
+        self._prepare_us = prepare_us  # How long the commit before a rebalance may take.
+        self._committing_since: int | None = None
+        self._commit_over = False
+        self._commit_at_us = 0
+        self._generation = NO_GENERATION
+        self._snapshot: dict[str, tuple[int, ...]] | None = None
+        self.listening: Then | None = None
+        self.failure: KafkaError | None = None
+
+    # --- In poll -----------------------------------------------------------------------------
+
+    def go_on(self, now_us: int) -> None:
+        """Join, or go on joining, as far as that goes without waiting."""
+        membership = self._membership
+        while (membership.rejoin_needed or membership.joining) and self.listening is None:
+            if membership.failure is not None:
+                return
+            if self._lookup.node is None:
+                self._lookup.find(now_us)
+                return
+            if membership.assignment is not None:
+                self._complete(now_us)
+            elif membership.to_assign is not None:
+                if not self._assign(now_us):
+                    return
+            elif membership.joining:
+                return
+            elif membership.needs_prepare:
+                if not self._prepare(now_us):
+                    return
+            else:
+                membership.join(self._positions.topics, now_us)
+                return
+
+    def _prepare(self, now_us: int) -> bool:
+        """What comes before JoinGroup; whether it is done."""
+        if self._auto.on and not self._committed(now_us):
+            return False
+        self._committing_since = None
+        membership = self._membership
+        membership.needs_prepare = False
+        membership.is_leader = False
+        self._snapshot = None
+        self._leaders.want(self._positions.topics)
+        owned = tuple(self._positions.assigned)
+        if not membership.lost:
+            self._listen("revoked", owned, self._rejoin)
+        elif owned:
+            self._listen("lost", owned, self._rejoin)
+        return True
+
+    def _committed(self, now_us: int) -> bool:
+        """Whether the automatic commit before a rebalance has been done, or been given up."""
+        if self._committing_since is None:
+            self._committing_since = now_us
+            self._commit_over = False
+            self._commit_at_us = 0
+            for position in self._positions.assigned.values():
+                position.revoking = True
+            self._positions.moved += 1
+        if self._commit_over or now_us >= self._committing_since + self._prepare_us:
+            return True
+        if now_us >= self._commit_at_us:
+            since = self._committing_since
+            self._commit_at_us = since + self._prepare_us  # Not a second time meanwhile.
+            self._wire.want(self._commit_at_us)
+
+            def answered(error: KafkaError | None, at_us: int) -> None:
+                if self._committing_since != since:
+                    return
+                if isinstance(error, RetriableError) and not isinstance(error, RebalanceInProgress):
+                    self._commit_at_us = at_us + self._wire.backoff_us(0)
+                    self._wire.want(self._commit_at_us)
+                else:
+                    self._commit_over = True
+
+            self._committing.send_async(self._positions.consumed(), now_us, answered)
+        return self._commit_over
+
+    def _rejoin(self, error: Exception | None, _: int) -> None:
+        if error is not None:
+            self.failure = _thrown(error)
+
+    def _assign(self, now_us: int) -> bool:
+        """The leader's part; False while the metadata that it needs is on its way."""
+        membership = self._membership
+        members = membership.to_assign
+        assert members is not None, "only a leader assigns"
+        topics = sorted({topic for member in members for topic in member.metadata.topics})
+        self._leaders.want(topics)
+        if not self._leaders.knows(topics):
+            self._leaders.refresh(now_us)
+            return False
+        known = self._leaders.partitions
+        self._snapshot = {topic: known[topic] for topic in topics}
+        assign = ASSIGNORS[membership.now.protocol]
+        assignments = assign(members, {topic: known[topic] for topic in topics if known[topic]}, {})
+        membership.sync(tuple(assignments.items()), now_us)
+        return True
+
+    def _complete(self, now_us: int) -> None:
+        membership = self._membership
+        assignment = membership.take_assignment()
+        if assignment is None:
+            return
+        topics = self._positions.topics
+        if any(one.topic not in topics for one in assignment):
+            membership.rejoin_needed = True  # Subscribed anew since JoinGroup was sent.
+            return
+        if membership.is_leader and self._snapshot is None:
+            self._snapshot = self._view(topics)  # A static leader come back: it assigned nothing.
+        self._generation = membership.now.number
+        self._auto.restart(now_us)
+        self._positions.assign(assignment)
+        self._fetching.forget()
+        self._happened("partitions_assigned", assignment)
+        self._call("assigned", assignment, self._rejoin)
+
+    def metadata_changed(self) -> None:
+        """The leader alone watches: if the topics it assigned have changed it rejoins."""
+        membership = self._membership
+        snapshot = self._snapshot
+        watches = membership.is_leader and not membership.joining
+        if snapshot is not None and watches and snapshot != self._view(tuple(snapshot)):
+            membership.rejoin_needed = True
+
+    def _view(self, topics: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+        return {topic: self._leaders.partitions.get(topic, ()) for topic in topics}
+
+    def due_us(self) -> int:
+        """When the commit before a rebalance is tried again, or JoinGroup is."""
+        if self._committing_since is not None:
+            return self._commit_at_us
+        return self._membership.join_at_us
+
+    # --- The listener --------------------------------------------------------------------------
+
+    def leave(self, now_us: int, then: Then) -> None:
+        """Give everything back before leaving the group, and go on with `then`."""
+        membership = self._membership
+        owned = tuple(self._positions.assigned)
+        self._committing_since = None
+        if not self._positions.subscribed or not owned:
+            then(None, now_us)
+            return
+        lost = membership.lost or membership.rebalancing
+        self._listen("lost" if lost else "revoked", owned, then)
+
+    def _listen(self, what: str, owned: tuple[TopicPartition, ...], then: Then) -> None:
+        """Call the listener while the partitions are still owned; take them away after it."""
+        if what == "lost":
+            self._happened("partitions_lost", owned)
+
+        def go_on(error: Exception | None, now_us: int) -> None:
+            if what == "revoked":
+                self._happened("partitions_revoked", owned)
+            self._positions.assign(())
+            self._fetching.forget()
+            then(error, now_us)
+
+        self._call(what, owned, go_on)
+
+    def _call(self, what: str, partitions: tuple[TopicPartition, ...], then: Then) -> None:
+        self.listening = then
+        self._wire.outbox.append(Listen(what, partitions))
+
+    def listened(self, error: Exception | None, now_us: int) -> None:
+        """The listener is done."""
+        then, self.listening = self.listening, None
+        assert then is not None, "no listener was at work"
+        then(error, now_us)
+
+    def _happened(self, kind: str, partitions: tuple[TopicPartition, ...]) -> None:
+        plain = tuple((topic, number) for topic, number in partitions)
+        self._wire.outbox.append(
+            Happened((kind, self._membership.group_id, self._generation, plain))
+        )
+
+
+def _thrown(error: Exception) -> KafkaError:
+    """What poll throws when a listener failed."""
+    if isinstance(error, KafkaError):
+        return error
+    failed = KafkaError(f"the rebalance listener failed: {type(error).__name__}: {error}")
+    failed.__cause__ = error
+    return failed

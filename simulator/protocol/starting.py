@@ -1,0 +1,217 @@
+"""How a partition comes to a position: the committed offset, else auto.offset.reset.
+
+1. What the group has committed is asked for all partitions without a position in one request;
+   until it is answered, poll hands nothing out.
+2. Where nothing is committed, and where a position was out of range, auto.offset.reset decides:
+   earliest and latest ask the partition's leader (ListOffsets), none throws.
+3. An answer counts only if the partition still awaits it: a seek meanwhile wins.
+
+Sources: ConsumerCoordinator.refreshCommittedOffsetsIfNeeded, OffsetFetcher.java.
+
+Not modelled: offsetsForTimes, auto.offset.reset=by_duration.
+"""
+
+from simulator.errors import KafkaError, NoOffsetForPartition, RetriableError
+from simulator.protocol.committing import Committing
+from simulator.protocol.consumer_settings import ConsumerSettings
+from simulator.protocol.errors import Error
+from simulator.protocol.leaders import Leaders
+from simulator.protocol.lookup import Lookup
+from simulator.protocol.messages import (
+    EARLIEST_TIMESTAMP,
+    LATEST_TIMESTAMP,
+    ListOffsetsRequest,
+    ListOffsetsResponse,
+)
+from simulator.protocol.names import MICROS_PER_MS, TopicPartition
+from simulator.protocol.positions import Position, Positions
+from simulator.protocol.wire import NEVER, Happened, Wire
+
+TIMESTAMPS = {"earliest": EARLIEST_TIMESTAMP, "latest": LATEST_TIMESTAMP}
+
+
+class Starting:
+    """Finds a position for every partition that has none.
+
+    Attributes:
+        failure: what the next poll must throw.
+    """
+
+    def __init__(
+        self,
+        settings: ConsumerSettings,
+        wire: Wire,
+        positions: Positions,
+        leaders: Leaders,
+        group: tuple[Lookup, Committing] | None,
+    ) -> None:
+        self._settings = settings
+        self._wire = wire
+        self._positions = positions
+        self._leaders = leaders
+        self._group = group
+        self._policy = settings.auto_offset_reset
+        self._request_us = settings.request_timeout_ms * MICROS_PER_MS
+        self._asked: list[Position] | None = None
+        self._try_at_us = 0
+        self._attempts = 0
+        self.failure: KafkaError | None = None
+
+    def reset(self, position: Position) -> None:
+        """Give up a position and take the one that auto.offset.reset names, which is not none."""
+        position.await_reset(self._policy)
+        self._positions.unsettled = True
+        self._positions.moved += 1
+
+    def settle(self, now_us: int) -> bool:
+        """Do what can be done for partitions without a position; whether poll must wait for it."""
+        without = self._positions.initializing()
+        if without and self._group is not None:
+            self._ask_committed(without, now_us)
+            return True
+        if without:
+            self._start_anew(without)
+        resetting = self._positions.resetting()
+        if resetting:
+            self._list(resetting, now_us)
+        elif not without:
+            self._positions.unsettled = False
+        return False
+
+    def _start_anew(self, positions: list[Position]) -> None:
+        """There is no committed offset for these."""
+        if self._policy == "none":
+            names = ", ".join(str(one.partition) for one in positions)
+            self.failure = NoOffsetForPartition(
+                f"no offset is committed for {names}, and auto.offset.reset is none: "
+                "commit or seek first, or set it to earliest or latest"
+            )
+            return
+        for position in positions:
+            self.reset(position)
+
+    # --- The committed offset -----------------------------------------------------------------
+
+    def _ask_committed(self, without: list[Position], now_us: int) -> None:
+        assert self._group is not None, "only a group has committed offsets"
+        lookup, committing = self._group
+        if (
+            self._asked is not None
+            and all(one is other for one, other in zip(self._asked, without, strict=False))
+            and len(self._asked) == len(without)
+        ):
+            return
+        if lookup.node is None:
+            lookup.find(now_us)
+            return
+        if now_us < self._try_at_us:
+            self._wire.want(self._try_at_us)
+            return
+        self._asked = without
+
+        def got(result: dict[TopicPartition, int] | KafkaError, at_us: int) -> None:
+            if self._asked is not without:
+                return  # Another assignment has asked since.
+            self._asked = None
+            if isinstance(result, RetriableError):
+                self._try_at_us = at_us + self._wire.backoff_us(self._attempts)
+                self._attempts += 1
+                self._wire.want(self._try_at_us)
+            elif isinstance(result, KafkaError):
+                self.failure = result
+            else:
+                self._attempts = 0
+                self._begin(without, result)
+
+        committing.fetch(tuple(one.partition for one in without), got)
+
+    def _begin(self, asked: list[Position], committed: dict[TopicPartition, int]) -> None:
+        nowhere = []
+        for position in asked:
+            if not self._awaits(position) or position.reset is not None:
+                continue
+            offset = committed.get(position.partition)
+            if offset is None:
+                nowhere.append(position)
+            else:
+                position.move(offset)
+        self._positions.moved += 1
+        if nowhere:
+            self._start_anew(nowhere)
+
+    def _awaits(self, position: Position) -> bool:
+        assigned = self._positions.assigned.get(position.partition) is position
+        return assigned and position.offset is None
+
+    # --- The log's beginning or end -----------------------------------------------------------
+
+    def _list(self, resetting: list[Position], now_us: int) -> None:
+        leaders: dict[str, list[Position]] = {}
+        for position in resetting:
+            if position.asked:
+                continue
+            if now_us < position.try_at_us:
+                self._wire.want(position.try_at_us)
+                continue
+            node = self._leaders.nodes.get(position.partition)
+            if node is None:
+                self._leaders.stale()
+            else:
+                leaders.setdefault(node, []).append(position)
+        for node, positions in leaders.items():
+            asked = [(one, one.reset or "") for one in positions]
+            for position in positions:
+                position.asked = True
+            request = ListOffsetsRequest(
+                tuple((one.partition, TIMESTAMPS[policy]) for one, policy in asked),
+                self._settings.isolation_level,
+            )
+            self._wire.ask(node, request, _Listing(self, asked))
+
+    def listed(
+        self, asked: list[tuple[Position, str]], body: ListOffsetsResponse | None, now_us: int
+    ) -> None:
+        """A leader has answered, or will not."""
+        listed = {} if body is None else {one.partition: one for one in body.results}
+        for position, policy in asked:
+            if not self._awaits(position) or position.reset != policy:
+                continue
+            position.asked = False
+            result = listed.get(position.partition)
+            if result is not None and result.error is Error.NONE and result.offset >= 0:
+                position.move(result.offset)
+                self._positions.moved += 1
+                topic, number = position.partition
+                group = self._settings.group_id or ""
+                event = ("position_reset", group, topic, number, result.offset, policy)
+                self._wire.outbox.append(Happened(event))
+            elif result is None or result.error.retriable or result.error is Error.NONE:
+                position.try_at_us = now_us + self._wire.backoff_us(0)
+                self._wire.want(position.try_at_us)
+                self._leaders.stale()
+            else:
+                position.try_at_us = now_us + self._wire.backoff_us(0)
+                self.failure = KafkaError(
+                    f"{result.error.name}: {position.partition} tells no {policy} offset"
+                )
+
+    def due_us(self, now_us: int) -> int:
+        """When something failed may be tried again."""
+        if not self._positions.unsettled:
+            return NEVER
+        times = [one.try_at_us for one in self._positions.resetting() if not one.asked]
+        times.append(self._try_at_us)
+        return min((at for at in times if at > now_us), default=NEVER)
+
+
+class _Listing:
+    """Where the answer to one ListOffsets goes."""
+
+    __slots__ = ("_asked", "_starting")
+
+    def __init__(self, starting: Starting, asked: list[tuple[Position, str]]) -> None:
+        self._starting = starting
+        self._asked = asked
+
+    def __call__(self, body: ListOffsetsResponse | None, now_us: int) -> None:
+        self._starting.listed(self._asked, body, now_us)

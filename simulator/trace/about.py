@@ -1,0 +1,107 @@
+"""What a reader of a trace wants to know of a message: a few words, as a flat tuple.
+
+Not the whole message: a trace tells what went by, the log keeps what was said.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from simulator.protocol import messages as m
+from simulator.protocol.records import Batch
+
+
+def about(message: Any) -> tuple[Any, ...]:
+    """A flat tuple of str and int (and tuples of them) that is the same in every run."""
+    tell = _TELLERS.get(type(message))
+    return tell(message) if tell else ()
+
+
+def event_ids(batches: tuple[Batch, ...]) -> tuple[str, ...]:
+    """The event ids of all records of some batches, in order."""
+    return tuple(record.event_id for batch in batches for record in batch.records)
+
+
+def _produce(message: m.ProduceRequest) -> tuple[Any, ...]:
+    return tuple(
+        (where.topic, where.partition, batch.base_sequence, event_ids((batch,)))
+        for where, batch in message.batches
+    )
+
+
+def _produced(message: m.ProduceResponse) -> tuple[Any, ...]:
+    return tuple(
+        (one.partition.topic, one.partition.partition, one.base_offset, one.error.name)
+        for one in message.results
+    )
+
+
+def _fetch(message: m.FetchRequest) -> tuple[Any, ...]:
+    return tuple(
+        (one.partition.topic, one.partition.partition, one.offset) for one in message.partitions
+    )
+
+
+def _fetched(message: m.FetchResponse) -> tuple[Any, ...]:
+    return tuple(
+        (
+            one.partition.topic,
+            one.partition.partition,
+            one.batches[0].base_offset if one.batches else -1,
+            event_ids(one.batches),
+        )
+        for one in message.results
+        if one.batches
+    )
+
+
+def _commit(message: m.OffsetCommitRequest) -> tuple[Any, ...]:
+    return (
+        message.group_id,
+        message.generation,
+        message.member_id,
+        *((one.partition.topic, one.partition.partition, one.offset) for one in message.offsets),
+    )
+
+
+def _committed(message: m.OffsetCommitResponse) -> tuple[Any, ...]:
+    return tuple(
+        (where.topic, where.partition, error.name) for where, error in message.results
+    )
+
+
+def _member(message: Any) -> tuple[Any, ...]:
+    return (message.group_id, message.generation, message.member_id)
+
+
+_TELLERS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
+    m.ProduceRequest: _produce,
+    m.ProduceResponse: _produced,
+    m.FetchRequest: _fetch,
+    m.FetchResponse: _fetched,
+    m.OffsetCommitRequest: _commit,
+    m.OffsetCommitResponse: _committed,
+    m.HeartbeatRequest: _member,
+    m.SyncGroupRequest: _member,
+    m.HeartbeatResponse: lambda message: (message.error.name,),
+    m.JoinGroupRequest: lambda message: (message.group_id, message.member_id),
+    m.JoinGroupResponse: lambda message: (
+        message.error.name,
+        message.generation,
+        message.member_id,
+    ),
+    m.SyncGroupResponse: lambda message: (message.error.name,),
+    m.LeaveGroupRequest: lambda message: (
+        message.group_id,
+        *(member for member, _ in message.members),
+    ),
+    m.InitProducerIdResponse: lambda message: (
+        message.error.name,
+        message.producer_id,
+        message.producer_epoch,
+    ),
+    m.TransactRequest: lambda message: (
+        message.event_id,
+        *(type(one).__name__ for one in message.operations),
+    ),
+    m.TransactResponse: lambda message: (message.status,),
+}

@@ -1,0 +1,9 @@
+"""The only folder that knows SimPy: time, processes, the network, disks and the nemesis.
+
+kernel   integer time, callbacks, processes behind gates
+network  routes, links, connections
+node     names, clocks, incarnations, crash points
+disk     what a crash leaves
+nemesis  faults, by plan and by chance
+world    one run
+"""

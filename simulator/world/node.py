@@ -1,0 +1,207 @@
+"""A node: a name, a clock, a disk, and incarnations that die whole.
+
+Rule 1: everything a node does runs behind the gate of its incarnation. A crash shuts the gate:
+no callback, no process and no `finally` of that incarnation runs any more.
+Rule 2: memory belongs to an incarnation: `boot` builds it anew, from the disk alone.
+Rule 3: a paused node does nothing, and nothing is lost: when it resumes, what came due meanwhile
+happens in its order, at once, with the clock where it is by then (a stopped garbage collector,
+not a stopped machine).
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from simulator.chance import Bernoulli
+from simulator.errors import SimulatorError
+from simulator.world.disk import CrashMode, Disk
+from simulator.world.kernel import Event, Gate, Process, Steps, Timeout, Timer
+
+if TYPE_CHECKING:
+    from simulator.world.network import Connection, Draw
+    from simulator.world.world import World
+
+MILLION = 1_000_000
+NEVER = Bernoulli(0.0)
+
+Boot = Callable[["Node"], None]
+
+
+class PowerCut(BaseException):
+    """Unwinds a plain function in the instant of its node's crash; nobody may catch it."""
+
+
+class Node:
+    """One machine with one process on it; `boot` starts an incarnation.
+
+    Args:
+        name: unique in its world.
+        boot: called at the start and after each restart; it sets `on_request`, starts
+            processes, and reads the disk.
+    """
+
+    def __init__(self, world: "World", name: str, boot: Boot) -> None:
+        self.world = world
+        self.name = name
+        self.kernel = world.kernel
+        self.trace = world.trace
+        self.disk = Disk()
+        self.incarnation = 0
+        self.gate = Gate()
+        self.gate.open = False
+        self.last_crash: CrashMode = "power"
+        self.connections: dict[int, Connection] = {}
+        self.on_request: Callable[[Connection, int, Any], None] | None = None
+        self._boot = boot
+        self._processes: dict[int, Process] = {}
+        self._started = 0
+        self._points: dict[str, Draw | None] = {}
+        self._drift_ppm = 0
+        self._clock_base = (0, 0)  # (kernel time, clock time) of the last jump
+
+    # --- Time ------------------------------------------------------------------------------
+
+    @property
+    def now_us(self) -> int:
+        """What the node's own clock shows."""
+        if not self._drift_ppm and self._clock_base == (0, 0):
+            return self.kernel._now  # type: ignore[return-value] # noqa: SLF001 - the hot path
+        since, showed = self._clock_base
+        passed = int(self.kernel.now) - since
+        return showed + passed + passed * self._drift_ppm // MILLION
+
+    def skew(self, jump_us: int, drift_ppm: int) -> None:
+        """Let the clock jump, and gain `drift_ppm` millionths from now on."""
+        self._clock_base = (int(self.kernel.now), self.now_us + jump_us)
+        self._drift_ppm = drift_ppm
+        self.record(("clock_skewed", jump_us, drift_ppm))
+
+    def _real_us(self, delay_us: int) -> int:
+        if not self._drift_ppm:
+            return delay_us
+        return delay_us * MILLION // (MILLION + self._drift_ppm)
+
+    def after(self, delay_us: int, function: Callable[[Any], None], argument: Any = None) -> Timer:
+        """Call `function(argument)` when the node's clock has gone on by `delay_us`."""
+        return self.kernel.timer(self._real_us(max(delay_us, 0)), self.gate, function, argument)
+
+    def sleep(self, delay_us: int) -> Event:
+        """An event that happens when the node's clock has gone on by `delay_us`."""
+        return Timeout(self.kernel, self._real_us(delay_us))
+
+    def event(self) -> Event:
+        """An event that somebody will trigger; it can be yielded or awaited."""
+        return Event(self.kernel)
+
+    # --- What it does ----------------------------------------------------------------------
+
+    def start(self, steps: Steps, name: str = "") -> Process:
+        """Run a generator or a coroutine as a process of this incarnation."""
+        process = Process(self.kernel, steps, self.gate, f"{self.name}/{name or 'process'}")
+        number = self._started
+        self._started = number + 1
+        self._processes[number] = process
+        processes = self._processes
+        process.callbacks.append(lambda _: processes.pop(number, None))
+        return process
+
+    def processes(self) -> list[Process]:
+        """The processes of this incarnation that have not ended."""
+        return list(self._processes.values())
+
+    def receive(self, connection: "Connection", correlation: int, body: Any) -> None:
+        """A request has arrived."""
+        if self.on_request is None:
+            raise SimulatorError(
+                f"{self.name} serves no requests, but {connection.client.name} sent it "
+                f"{type(body).__name__}"
+            )
+        self.on_request(connection, correlation, body)
+
+    def record(self, event: tuple[Any, ...], causes: tuple[int, ...] = ()) -> int:
+        """Write an event of this node into the trace; a dead incarnation writes nothing."""
+        if not self.gate.open and self.gate.held is None:
+            return -1
+        return self.trace.record(self.kernel._now, self.name, causes, event)  # type: ignore[arg-type] # noqa: SLF001, E501
+
+    def source(self, site: str, fault_class: str, law: Any) -> "Draw":
+        """The source of chance at a site."""
+        return self.world.source(site, fault_class, law)
+
+    # --- How it fails ------------------------------------------------------------------------
+
+    def point(self, name: str) -> bool:
+        """A place where a crash may strike: False means that it just did.
+
+        The caller must then stop at once: nothing it still does has an effect.
+        """
+        try:
+            draw = self._points[name]
+        except KeyError:
+            draw = self._points[name] = self.world.nemesis.draw_at(self.name, name)
+        if draw is not None and draw():
+            self.world.nemesis.strike(self, name)
+            return False
+        return True
+
+    def forget_points(self) -> None:
+        """Ask the nemesis anew: its hazards have ended."""
+        self._points.clear()
+
+    def boot(self) -> None:
+        """Start an incarnation."""
+        assert not self.gate.open, f"{self.name} is up already"
+        self.gate = Gate()
+        self.on_request = None
+        self._processes = {}
+        self._boot(self)
+
+    def crash(self, mode: CrashMode, point: str) -> None:
+        """Cut the power of this incarnation: its processes never take another step."""
+        torn = False
+        if mode == "power":  # No law tears a write: a plan or a search does.
+            draw = self.world.network.draw(f"torn@{self.name}", "disk", NEVER)
+            torn = draw is not None and bool(draw())
+        self.record(("node_crashed", mode, point))
+        self.gate.open = False
+        self.gate.held = None
+        self.last_crash = mode
+        self.world.bury(self.processes())
+        self.disk.crash(mode, torn=torn)
+        if mode == "process":  # The operating system closes them.
+            for connection in self.connections.values():
+                connection.reset_by_peer(self)
+
+    def restart(self) -> None:
+        """Boot the next incarnation."""
+        self.incarnation += 1
+        self.connections = {}
+        self.trace.record(
+            int(self.kernel.now), self.name, (), ("node_restarted", self.incarnation)
+        )
+        self.boot()
+
+    def pause(self, for_us: int) -> None:
+        """Do nothing for a while; the world goes on."""
+        if self.gate.open:
+            self.record(("node_paused", for_us))
+            self.gate.held = []
+            self.gate.open = False
+            self.kernel.call_later(for_us, self._resume, self.gate)
+
+    def _resume(self, gate: Gate) -> None:
+        if gate.held is None:  # It crashed meanwhile.
+            return
+        held, gate.held = gate.held, None
+        gate.open = True
+        self.record(("node_resumed",))
+        for position, (function, argument) in enumerate(held):
+            if not gate.open:  # One of them crashed or paused it again.
+                if gate.held is not None:
+                    gate.held.extend(held[position:])
+                return
+            function(argument)
+
+
+def power_cut(node: Node) -> Any:
+    """What a plain function meets at the call in whose course its node crashed."""
+    raise PowerCut(node.name)

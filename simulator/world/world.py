@@ -1,0 +1,172 @@
+"""A world: nodes, a network, a nemesis and one clock; it runs once and leaves a trace.
+
+A run has two phases. In the first, load and faults do what they do. When the load has been
+handed over (or at `heal_after_ms`) and the timed faults are over, the hazards end
+(`FaultsEnded`), and the world is given time to come to rest: it ends quiet when whoever lives in
+it says that nothing is left to do, or at its horizon, counted from the end of load and faults.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from simulator.chance import Site
+from simulator.errors import BadInput
+from simulator.protocol.names import MICROS_PER_MS
+from simulator.world.kernel import Gate, Kernel, Process
+from simulator.world.nemesis import Nemesis
+from simulator.world.network import Network
+from simulator.world.node import Boot, Node, PowerCut
+
+if TYPE_CHECKING:
+    from simulator.chance import Chooser
+    from simulator.scenario.scenario import Scenario
+    from simulator.trace.trace import Trace
+    from simulator.world.network import Draw
+
+REST_US = 500 * MICROS_PER_MS  # So long must nothing be left to do before a run ends quiet.
+LOOK_EVERY_US = 50 * MICROS_PER_MS
+CLOSE_TRIES = 10  # A generator may yield again while it is being closed.
+
+
+class World:
+    """Everything that runs; built for one scenario, one chooser and one trace."""
+
+    def __init__(self, scenario: "Scenario", chooser: "Chooser", trace: "Trace") -> None:
+        self.scenario = scenario
+        self.chooser = chooser
+        self.trace = trace
+        self.kernel = Kernel(event_budget=scenario.event_budget)
+        self.network = Network(self.kernel, scenario.topology, chooser, trace)
+        self.nodes: dict[str, Node] = {}
+        self.nemesis = Nemesis(self, scenario)
+        self.at_rest: Callable[[], bool] = lambda: True
+        self._graveyard: list[Process] = []
+        self._loads = 0
+        self._records = 0
+        self._healed = False
+        self._resting_since: int | None = None
+        self._deadline_us = 0
+
+    def add(self, name: str, boot: Boot) -> Node:
+        """A new node; it boots when the world starts, or now if the world is running.
+
+        Raises:
+            BadInput: the name is taken.
+        """
+        if name in self.nodes:
+            raise BadInput("two nodes are called", "topology", name, "give each its own name")
+        node = self.nodes[name] = Node(self, name, boot)
+        return node
+
+    def source(self, site: str, fault_class: str, law: Any) -> "Draw":
+        """The source of chance at a site."""
+        return self.chooser.source(Site(site, fault_class), law)
+
+    def bury(self, processes: list[Process]) -> None:
+        """Keep dead processes to the end of the run: collecting them would run their `finally`."""
+        self._graveyard.extend(processes)
+
+    # --- The two phases ------------------------------------------------------------------------
+
+    def load_begins(self) -> None:
+        """One more source of load: the hazards last at least until it ends."""
+        self._loads += 1
+
+    def load_ends(self, records: int) -> None:
+        """A source of load has handed over its last record."""
+        self._loads -= 1
+        self._records += records
+        if not self._loads:
+            self.trace.record(
+                int(self.kernel.now), "world", (), ("workload_ended", self._records)
+            )
+            self.consider_healing()
+
+    def consider_healing(self) -> None:
+        """End the hazards if their time has come."""
+        if self._healed or self.nemesis.busy:
+            return
+        after_ms = self.scenario.heal_after_ms
+        if after_ms is None:
+            if self._loads:
+                return
+        elif self.kernel.now < after_ms * MICROS_PER_MS:
+            return  # A timer set at the start asks again.
+        self._healed = True
+        self.nemesis.stop_hazards()
+        self.network.heal()
+        for node in self.nodes.values():
+            node.forget_points()
+        now = int(self.kernel.now)
+        self.trace.record(now, "world", (), ("faults_ended",))
+        self._deadline_us = now + self.scenario.horizon_ms * MICROS_PER_MS
+        self._look(None)
+
+    def _look(self, _: Any) -> None:
+        """Is there anything left to do?"""
+        now = int(self.kernel.now)
+        if self._loads:
+            self._deadline_us = now + self.scenario.horizon_ms * MICROS_PER_MS
+        if self._loads or not self.at_rest():
+            self._resting_since = None
+        elif self._resting_since is None:
+            self._resting_since = now
+        elif now - self._resting_since >= REST_US:
+            self._end("quiet")
+            return
+        if now >= self._deadline_us:
+            self._end("horizon")
+            return
+        self.kernel.call_later(LOOK_EVERY_US, self._look, None)
+
+    def _end(self, reason: str) -> None:
+        self.trace.record(int(self.kernel.now), "world", (), ("run_ended", reason))
+        self.kernel.stop()
+
+    def run(self) -> None:
+        """Run to the end.
+
+        Raises:
+            EventBudgetExceeded: the run did not end by itself.
+            Exception: whatever a process raised and nobody handled, the original object.
+        """
+        for node in list(self.nodes.values()):
+            node.boot()
+        self.nemesis.start()
+        if self.scenario.heal_after_ms is not None:
+            self.kernel.call_later(
+                self.scenario.heal_after_ms * MICROS_PER_MS,
+                lambda _: self.consider_healing(),
+                None,
+            )
+        if not self._loads:
+            self.kernel.call_later(0, lambda _: self.consider_healing(), None)
+        try:
+            self.kernel.run()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        """Shut every gate for good, then let the dead be collected."""
+        for node in self.nodes.values():
+            node.gate.open = False
+            node.gate.held = None
+            self.bury(node.processes())
+        for process in self._graveyard:
+            _close(process)
+        self._graveyard.clear()
+
+
+def _close(process: Process) -> None:
+    """Close a generator whose world is over; nothing it still does has an effect."""
+    for _ in range(CLOSE_TRIES):
+        try:
+            process._generator.close()  # noqa: SLF001
+        except RuntimeError:  # It yielded again: ask again.
+            continue
+        except (Exception, PowerCut):  # noqa: BLE001 - nobody is left to be told
+            return
+        return
+
+
+__all__ = ["Gate", "World"]

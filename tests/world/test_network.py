@@ -1,0 +1,176 @@
+"""What the network does to a message, and what it never does."""
+
+import pytest
+
+from simulator.chance import Seeded, constant, uniform
+from simulator.scenario.faults import Clog, Crash, Delay, Drop, Duplicate, Partition, Pause
+from simulator.scenario.topology import Link
+from tests.world.small import Ping, pair
+
+
+def test_a_message_takes_the_links_time_each_way():
+    two = pair(link=Link(latency=constant(2_000)))
+    two.ask_at(10)
+    two.run()
+
+    assert two.heard == [(2_010, 0)]
+    assert two.answers == [(4_010, 0, "Pong")]
+
+
+def test_a_dropped_request_is_never_heard():
+    two = pair(Drop("client", "server", "Ping", nth=1))
+    two.ask_at(0, 10, 20)
+    two.run()
+
+    assert [correlation for _, correlation in two.heard] == [0, 2]
+    assert two.dropped() == [("Ping", "loss")]
+
+
+def test_a_dropped_answer_leaves_a_request_that_was_heard():
+    two = pair(Drop("server", "client", "Pong"))
+    two.ask_at(0)
+    two.run()
+
+    assert two.heard == [(1_000, 0)]
+    assert two.answers == []
+
+
+def test_a_duplicated_message_is_heard_twice():
+    two = pair(Duplicate("client", "server", "Ping", later_ms=3))
+    two.ask_at(0)
+    two.run()
+
+    assert two.heard == [(1_000, 0), (4_000, 0)]
+
+
+def test_a_late_message_holds_up_those_behind_it_on_its_connection():
+    two = pair(Delay("client", "server", "Ping", extra_ms=5))
+    two.ask_at(0, 10)
+    two.run()
+
+    assert two.heard == [(6_000, 0), (6_000, 1)]
+
+
+def test_on_an_unordered_link_a_late_message_is_overtaken():
+    two = pair(Delay("client", "server", "Ping", extra_ms=5), link=Link(ordered=False))
+    two.ask_at(0, 10)
+    two.run()
+
+    assert [correlation for _, correlation in two.heard] == [1, 0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_ordered_link_keeps_order_under_any_delays(seed):
+    two = pair(link=Link(latency=uniform(10, 10_000)), chooser=Seeded(seed))
+    two.ask_at(*range(0, 2_000, 100))
+    two.run()
+
+    assert [correlation for _, correlation in two.heard] == list(range(20))
+
+
+def test_messages_of_another_connection_may_overtake():
+    two = pair(Delay("client", "server", "Ping", extra_ms=5))
+    first = two.connection
+    second = two.connect()
+    two.world.kernel.call_later(0, lambda _: first.there.send(1, Ping()), None)
+    two.world.kernel.call_later(10, lambda _: second.there.send(2, Ping()), None)
+    two.run()
+
+    assert [correlation for _, correlation in two.heard] == [2, 1]
+
+
+def test_a_symmetric_partition_lets_nothing_pass_until_it_heals():
+    two = pair(Partition(("client",), ("server",), from_ms=1, until_ms=3))
+    two.ask_at(100, 1_500, 3_500)
+    two.run()
+
+    # The first is on its way when the link is cut: it is lost as well.
+    assert [correlation for _, correlation in two.heard] == [2]
+    assert len(two.answers) == 1
+
+
+def test_an_asymmetric_partition_lets_requests_pass_and_no_answers():
+    two = pair(Partition(("server",), ("client",), from_ms=0, until_ms=9, symmetric=False))
+    two.ask_at(100)
+    two.run()
+
+    assert len(two.heard) == 1
+    assert two.answers == []
+
+
+def test_a_clogged_link_holds_messages_and_lets_them_go_in_order():
+    two = pair(Clog("client", "server", from_ms=1, until_ms=5))
+    two.ask_at(2_000, 3_000, 6_500)
+    two.run()
+
+    assert two.heard == [(6_000, 0), (6_000, 1), (7_500, 2)]
+
+
+def test_overlapping_partitions_end_with_the_last_of_them():
+    two = pair(
+        Partition(("client",), ("server",), from_ms=0, until_ms=4),
+        Partition(("client",), ("server",), from_ms=2, until_ms=8),
+    )
+    two.ask_at(5_000, 9_000)
+    two.run()
+
+    assert [correlation for _, correlation in two.heard] == [1]
+
+
+def test_a_dead_process_closes_its_connections_and_the_peer_is_told():
+    two = pair(Crash("server", at_ms=1, down_ms=2))
+    two.ask_at(10)
+    two.run()
+
+    assert two.closed == [2_000]
+
+
+def test_a_machine_without_power_tells_nobody():
+    two = pair(Crash("server", at_ms=1, down_ms=2, mode="power"))
+    two.ask_at(10, 1_500)
+    two.run()
+
+    assert two.closed == []
+
+
+def test_a_connection_to_an_earlier_incarnation_is_stale():
+    """The new process does not know it: it resets it, and so the client learns of the crash."""
+    two = pair(Crash("server", at_ms=2, down_ms=2, mode="power"))
+    two.ask_at(10, 5_000)
+    two.run()
+
+    assert [correlation for _, correlation in two.heard] == [0]
+    assert two.dropped() == [("Ping", "stale_connection")]
+    assert two.closed == [7_000]
+
+
+def test_a_paused_node_hears_everything_when_it_resumes():
+    two = pair(Pause("server", at_ms=1, for_ms=10))
+    two.ask_at(2_000, 3_000)
+    two.run()
+
+    assert two.heard == [(11_000, 0), (11_000, 1)]
+
+
+def test_loss_by_chance_is_what_the_link_says_and_ends_when_the_world_heals():
+    two = pair(link=Link(loss=0.5, messages="Ping"), chooser=Seeded(3))
+    two.ask_at(*range(0, 200_000, 100))
+    two.world.kernel.call_later(100_000, lambda _: two.world.network.heal(), None)
+    two.run()
+    heard = [correlation for _, correlation in two.heard]
+
+    assert 400 < sum(1 for correlation in heard if correlation < 1_000) < 600
+    assert [correlation for correlation in heard if correlation > 1_000] == list(range(1_001, 2_000))
+
+
+def test_every_delivery_names_its_sending_as_its_cause():
+    two = pair()
+    two.ask_at(0, 1, 2)
+    two.run()
+    flat = two.world.trace.flat
+    sent = {entry[0]: entry for entry in two.world.trace.of("message_sent")}
+
+    for entry in two.world.trace.of("message_delivered"):
+        (cause,) = entry[3]
+        assert sent[cause][4][1] == entry[4][1]
+    assert [entry[0] for entry in flat] == list(range(len(flat)))
