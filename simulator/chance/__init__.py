@@ -1,7 +1,9 @@
 """The one door for everything that is not determined.
 
     sites      where chance is asked: stable names, each with its class of fault
-    laws       how probable each answer is: Bernoulli, Pick, and laws of delay
+    laws       how probable each answer is: Bernoulli, Pick, and the laws of delays
+    delays     constant, uniform, exponential, lognormal, empirical
+    drawn      what all laws share
     tables     the integer tables behind the continuous laws
     witness    which choices were not the benign ones, as data and as one line of text
     choosers   who answers: Zero, Seeded, Tape, Recording, Forbidden

@@ -1,1 +1,11 @@
-"""TODO"""
+"""Kafka's rules, and the store's, as pure machines: no clock, no SimPy, no randomness.
+
+names records messages errors machine settings   the vocabulary
+journal log log_index producer_state partition   one log on its leader
+partitioning assignors                           where keys and partitions go
+group group_*                                    the classic group coordinator
+store                                            a small transactional database
+producer_settings sending admission dispatch accumulator idempotence   the producer client
+consumer_settings polling membership positions fetching committing     the consumer client
+wire whereabouts lookup starting backoff         what clients share
+"""

@@ -136,8 +136,7 @@ def assign_range(
     topics = [
         _topic(name, in_order(subscribers), numbers, racks)
         for name, numbers in partitions.items()
-        if numbers
-        and (subscribers := [one for one in members if name in one.metadata.topics])
+        if numbers and (subscribers := [one for one in members if name in one.metadata.topics])
     ]
     if any(topic.rack_aware for topic in topics):
         _match_racks(topics, given)

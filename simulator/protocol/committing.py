@@ -90,7 +90,11 @@ class Attempt:
         if self._try_once is _never_again:
             return True
         self.busy = False
-        if isinstance(result, RetriableError) and not isinstance(result, RebalanceInProgress):
+        if (
+            result is not None
+            and isinstance(result, RetriableError)
+            and not isinstance(result, RebalanceInProgress)
+        ):
             self.try_at_us = now_us + self._wire.backoff_us(self._attempts)
             self._attempts += 1
             self._wire.want(min(self.try_at_us, self._give_up_us))
@@ -99,9 +103,11 @@ class Attempt:
         self._end(result, now_us)
         return True
 
-    def due_us(self) -> int:
-        """When to go on."""
-        return self._give_up_us if self.busy else min(self.try_at_us, self._give_up_us)
+    def due_us(self, now_us: int) -> int:
+        """When to go on, if no answer comes before."""
+        if self.busy or self.try_at_us <= now_us:
+            return self._give_up_us
+        return min(self.try_at_us, self._give_up_us)
 
 
 def _never_again(_: Attempt, __: int) -> None:
@@ -112,8 +118,9 @@ class Committing:
     """A consumer's commits.
 
     Attributes:
+        waiting: what the application waits for: synchronous commits, and what is committed.
         in_flight: how many asynchronous commits have no answer yet.
-        fenced: an asynchronous commit was answered with FENCED_INSTANCE_ID.
+        has_news: whether `run_callbacks` has something to do.
     """
 
     def __init__(
@@ -129,10 +136,11 @@ class Committing:
         self._membership = membership
         self._subscribed = subscribed
         self._instance_id = instance_id
-        self._attempts: list[Attempt] = []
+        self.waiting: list[Attempt] = []
         self._completed: deque[CallBack] = deque()
         self.in_flight = 0
-        self.fenced: FencedInstance | None = None
+        self.has_news = False
+        self._fenced: FencedInstance | None = None
 
     # --- Synchronous ------------------------------------------------------------------------
 
@@ -167,28 +175,24 @@ class Committing:
         self._start(Attempt(self._wire, give_up_us, try_once, got), give_up_us, now_us)
 
     def _start(self, attempt: Attempt, give_up_us: int, now_us: int) -> None:
-        self._attempts.append(attempt)
+        self.waiting.append(attempt)
         self._wire.want(give_up_us)
-        self.go_on(now_us)
+        if attempt.go_on(now_us) and attempt in self.waiting:
+            self.waiting.remove(attempt)
 
     def _over(self, attempt: Attempt, result: Any, now_us: int) -> None:
-        if attempt.outcome(result, now_us) and attempt in self._attempts:
-            self._attempts.remove(attempt)
+        if attempt.outcome(result, now_us) and attempt in self.waiting:
+            self.waiting.remove(attempt)
 
     def go_on(self, now_us: int) -> None:
         """Something has changed, or time has passed: try what can be tried."""
-        for attempt in tuple(self._attempts):
-            if attempt.go_on(now_us) and attempt in self._attempts:
-                self._attempts.remove(attempt)
+        for attempt in tuple(self.waiting):
+            if attempt.go_on(now_us) and attempt in self.waiting:
+                self.waiting.remove(attempt)
 
-    @property
-    def waiting(self) -> bool:
-        """Whether the application waits for a commit or for what is committed."""
-        return bool(self._attempts)
-
-    def due_us(self) -> int:
+    def due_us(self, now_us: int) -> int:
         """When to `go_on`."""
-        return min((attempt.due_us() for attempt in self._attempts), default=NEVER)
+        return min((attempt.due_us(now_us) for attempt in self.waiting), default=NEVER)
 
     # --- Asynchronous -----------------------------------------------------------------------
 
@@ -220,7 +224,8 @@ class Committing:
         def done(error: KafkaError | None, _: int) -> None:
             self._completed.append(CallBack(callback, offsets, error))
             if isinstance(error, FencedInstance):
-                self.fenced = error
+                self._fenced = error
+            self.has_news = True
 
         self.send_async(offsets, now_us, done)
 
@@ -230,8 +235,9 @@ class Committing:
         Raises:
             FencedInstance: one of the answers said so.
         """
-        if self.fenced is not None:
-            raise self.fenced
+        if self._fenced is not None:
+            raise self._fenced
+        self.has_news = False
         while self._completed:
             callback = self._completed.popleft()
             if callback.callback is not None:
@@ -278,13 +284,13 @@ class Committing:
             self._lookup.lose(disconnected=True)
             return RequestTimedOut("NETWORK_EXCEPTION: the commit may have been done")
         first = Error.NONE
-        for (topic, partition), error in body.results:
-            if error is not Error.NONE and first is Error.NONE:
-                first = error
-            offset = offsets[topic, partition]  # type: ignore[index]
-            outbox.append(
-                Happened(("commit_answered", group, topic, partition, offset, error.name))
-            )
+        for where, error in body.results:
+            name = "NONE"
+            if error is not Error.NONE:
+                name = error.name
+                if first is Error.NONE:
+                    first = error
+            outbox.append(Happened(("commit_answered", group, *where, offsets[where], name)))
         return None if first is Error.NONE else self._refused(first, sent)
 
     def _note(self, offsets: Offsets, error: str) -> None:

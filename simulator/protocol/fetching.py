@@ -81,25 +81,28 @@ class _Fetched:
         create = tuple.__new__
         add = records.append
         offset = self.offset
-        while most and self.at < len(batches):
-            batch = batches[self.at]
-            base = batch.base_offset
-            count = len(batch.records)
+        at = self.at
+        while most and at < len(batches):
+            batch = batches[at]
+            wanted = batch.records
+            count = len(wanted)
             if (batch.transactional or batch.control) and self._skips(batch):
                 offset = batch.next_offset
-                self.at += 1
+                at += 1
                 continue
-            first = offset - base if offset > base else 0
-            last = min(count, first + most)
-            if first < last:
-                offset = base + first
-                wanted = batch.records if last - first == count else batch.records[first:last]
-                for record in wanted:
-                    add(create(ConsumerRecord, (topic, number, offset, *record)))
-                    offset += 1
-                most -= last - first
-            if last == count:
-                self.at += 1
+            base = batch.base_offset
+            first = offset - base
+            if first > 0 or count > most:
+                wanted = wanted[max(first, 0) : max(first, 0) + most]
+            if first < 0:
+                offset = base
+            for record in wanted:
+                add(create(ConsumerRecord, (topic, number, offset, *record)))
+                offset += 1
+            most -= len(wanted)
+            if offset >= base + count:
+                at += 1
+        self.at = at
         self.offset = offset
         return most
 
@@ -143,6 +146,7 @@ class Fetching:
         self._in_flight: dict[str, FetchRequest] = {}
         self._pause: dict[str, tuple[int, int]] = {}  # node -> (not before, failures)
         self._idle: dict[str, FetchRequest] = {}  # Answered with nothing: the same again.
+        self._outdated: dict[str, FetchRequest] = {}  # In flight, and not to be sent again as is.
         self._moved = -1  # Positions.moved as of the last look at what to fetch.
 
     # --- Handing out -----------------------------------------------------------------------
@@ -227,6 +231,7 @@ class Fetching:
         if self._positions.moved != self._moved:
             self._moved = self._positions.moved
             self._idle.clear()
+            self._outdated.update(self._in_flight)
             requests = self._requests(now_us)
         elif self._idle:
             requests, self._idle = self._idle, {}
@@ -270,6 +275,7 @@ class Fetching:
     def answered(self, node: str, body: FetchResponse | None, now_us: int) -> None:
         """A broker has answered its fetch, or will not."""
         request = self._in_flight.pop(node)
+        empty = self._outdated.pop(node, None) is None
         if body is None:
             failures = self._pause.get(node, (0, 0))[1]
             self._pause[node] = (now_us + self._wire.backoff_us(failures), failures + 1)
@@ -277,7 +283,6 @@ class Fetching:
             self._moved = -1
             return
         self._pause.pop(node, None)
-        empty = True
         for place, result in enumerate(body.results):
             if result.batches or result.error is not Error.NONE:
                 empty = False

@@ -92,9 +92,7 @@ def expired(
     if topics is None:
         return ()
     return tuple(
-        one
-        for one, (_, at_us) in offsets.items()
-        if one.topic not in topics and at_us <= before_us
+        one for one, (_, at_us) in offsets.items() if one.topic not in topics and at_us <= before_us
     )
 
 

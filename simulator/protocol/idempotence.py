@@ -194,9 +194,7 @@ class Idempotence:
         queue.producer_epoch = self.producer_epoch
 
     def _stale(self, queue: PartitionQueue) -> bool:
-        return (
-            queue.producer_id != self.producer_id or queue.producer_epoch != self.producer_epoch
-        )
+        return queue.producer_id != self.producer_id or queue.producer_epoch != self.producer_epoch
 
     def _is_next(self, queue: PartitionQueue, sequence: int) -> bool:
         return sequence == next_sequence(queue.last_acked)

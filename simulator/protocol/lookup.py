@@ -26,7 +26,6 @@ class Lookup:
 
     Attributes:
         node: the coordinator's node, or None when it is unknown.
-        failure: what the next poll must throw.
         found: told the time at which a coordinator was found.
     """
 
@@ -35,7 +34,6 @@ class Lookup:
         self._wire = wire
         self._leaders = leaders
         self.node: str | None = None
-        self.failure: KafkaError | None = None
         self.found: Callable[[int], None] = _nobody
         self._looking = False
         self._at_us = 0
@@ -68,7 +66,9 @@ class Lookup:
             if body is None:
                 self._leaders.turn()
             elif not body.error.retriable:
-                self.failure = KafkaError(f"{body.error.name}: no coordinator of {self.group_id}")
+                self._wire.failure = KafkaError(
+                    f"{body.error.name}: no coordinator of {self.group_id}"
+                )
             self._at_us = now_us + self._wire.backoff_us(self._attempts)
             self._attempts += 1
             self._wire.want(self._at_us)

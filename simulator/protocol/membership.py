@@ -84,7 +84,6 @@ class Membership:
         in_call: whether the application is inside a call, so that joining may go on.
         to_assign: the members that this one, the leader, must assign partitions to; or None.
         assignment: what SyncGroup gave and `take_assignment` has not yet taken; or None.
-        failure: what the next poll must throw.
     """
 
     def __init__(
@@ -108,7 +107,6 @@ class Membership:
         self.closed = False
         self.to_assign: tuple[JoinGroupMember, ...] | None = None
         self.assignment: tuple[TopicPartition, ...] | None = None
-        self.failure: KafkaError | None = None
         self.join_at_us = 0
         self.poll_by_us = NEVER
         self._parked: tuple[Generation, Any] | None = None
@@ -245,9 +243,11 @@ class Membership:
         if error in REJOIN_AT_ONCE:
             self.join_at_us = 0
         elif error is Error.FENCED_INSTANCE_ID:
-            self.failure = FencedInstance(f"{error.name}: {self._settings.group_instance_id}")
+            self._wire.failure = FencedInstance(f"{error.name}: {self._settings.group_instance_id}")
         elif not error.retriable:
-            self.failure = KafkaError(f"{error.name}: {self.group_id} does not take this member")
+            self._wire.failure = KafkaError(
+                f"{error.name}: {self.group_id} does not take this member"
+            )
         else:
             self.join_at_us = now_us + self._wire.backoff_us(self._join_attempts)
             self._join_attempts += 1
@@ -323,7 +323,9 @@ class Membership:
                 return
             self.reset(member_too=error is not Error.ILLEGAL_GENERATION)
             if error is Error.FENCED_INSTANCE_ID:
-                self.failure = FencedInstance(f"{error.name}: {self._settings.group_instance_id}")
+                self._wire.failure = FencedInstance(
+                    f"{error.name}: {self._settings.group_instance_id}"
+                )
         elif error is Error.NETWORK_EXCEPTION:
             self._lookup.lose(disconnected=True)
         elif error in COORDINATOR_GONE:

@@ -97,8 +97,7 @@ class Polling:
 
     def take(self) -> list[Effect]:
         """What is to be done, in order; the outbox is empty afterwards."""
-        wire = self._wire
-        outbox, wire.outbox = wire.outbox, []
+        outbox, self._wire.outbox = self._wire.outbox, []
         return outbox
 
     def answered(self, token: int, body: Any, now_us: int) -> None:
@@ -117,7 +116,7 @@ class Polling:
         wire.wake_us = NEVER
         self._membership.beat(now_us, polling=self._poll is not None)
         self._go_on(now_us)
-        due = [self._membership.due_us(), self._committing.due_us()]
+        due = [self._membership.due_us(), self._committing.due_us(now_us)]
         if self._committing.waiting or self._poll is not None or self._closing is not None:
             due.append(self._lookup.due_us())
         if self._closing is not None:
@@ -154,7 +153,8 @@ class Polling:
 
     @property
     def _waiting(self) -> bool:
-        return self._poll is not None or self._committing.waiting or self._closing is not None
+        busy = self._poll is not None or self._closing is not None
+        return busy or bool(self._committing.waiting)
 
     # --- poll ------------------------------------------------------------------------------
 
@@ -184,7 +184,8 @@ class Polling:
 
     def _turn(self, now_us: int, until_us: int) -> Records | None:
         """One turn of the loop: records, or None to wait; nothing is waited for at `until_us`."""
-        self._committing.run_callbacks()
+        if self._committing.has_news:
+            self._committing.run_callbacks()
         settles = True  # Whether 3 and 4 have their turn.
         waits = False  # Whether nothing goes on for now.
         if self.positions.subscribed:
@@ -196,7 +197,7 @@ class Polling:
             elif membership.rejoin_needed or membership.joining:
                 self._rebalancing.go_on(now_us)
                 settles = not (membership.rejoin_needed or membership.joining)
-            self._throw(membership)
+            self._wire.throw()
             if self._rebalancing.listening is not None:
                 return None
         if now_us >= self._leaders.due_us:
@@ -206,7 +207,7 @@ class Polling:
                 self._auto.maybe(now_us)
             if self.positions.unsettled:
                 waits = self._starting.settle(now_us)
-                self._throw(self._starting)
+                self._wire.throw()
         if waits and now_us < until_us:
             return None
         fetching = self._fetching
@@ -214,15 +215,12 @@ class Polling:
         fetching.send(now_us)
         if records or moved or now_us >= until_us:
             return records
+        # What was collected may have shown that a leader or a position is no good.
         if now_us >= self._leaders.due_us:
-            self._leaders.refresh(now_us)  # A leader turned out to be unknown.
+            self._leaders.refresh(now_us)
+        if settles and self.positions.unsettled:
+            self._starting.settle(now_us)
         return None
-
-    def _throw(self, who: Membership | Starting) -> None:
-        for one in (self._lookup, self._rebalancing, who):
-            if one.failure is not None:
-                failure, one.failure = one.failure, None
-                raise failure
 
     def _metadata_changed(self) -> None:
         for position in self.positions.assigned.values():
@@ -240,19 +238,21 @@ class Polling:
         The call finishes with None, or fails with CommitFailed, RebalanceInProgress,
         FencedInstance or RequestTimedOut.
         """
-        self._enter(now_us)
+        self._enter(now_us, in_listener=True)
         committing = self._committing
         wanted = self._offsets(offsets)
 
         def done(error: KafkaError | None, _: int) -> None:
-            try:
-                committing.run_callbacks()
-            except KafkaError as fenced:
-                error = error or fenced
+            if committing.has_news:
+                try:
+                    committing.run_callbacks()
+                except KafkaError as fenced:
+                    error = error or fenced
             end = Finished(call, None) if error is None else Failed(call, error)
             self._wire.outbox.append(end)
 
-        committing.run_callbacks()
+        if committing.has_news:
+            committing.run_callbacks()
         committing.sync(wanted, now_us + timeout_us, now_us, done)
         self._membership.in_call = self._waiting
 
@@ -260,14 +260,15 @@ class Polling:
         self, now_us: int, offsets: Mapping[Any, int] | None, callback: Any = None
     ) -> None:
         """Commit once; `callback(offsets, error)` runs inside a later call of the application."""
-        self._enter(now_us)
-        self._committing.run_callbacks()
+        self._enter(now_us, in_listener=True)
+        if self._committing.has_news:
+            self._committing.run_callbacks()
         self._committing.commit_async(self._offsets(offsets), callback, now_us)
         self._membership.in_call = self._waiting
 
     def committed(self, call: Any, now_us: int, partitions: Iterable[Any], timeout_us: int) -> None:
         """Ask what the group has committed; finishes with a dict, None where nothing is."""
-        self._enter(now_us)
+        self._enter(now_us, in_listener=True)
         self._needs_group("committed")
         wanted = tuple(partition_of(one) for one in partitions)
 
@@ -376,11 +377,14 @@ class Polling:
 
     # --- Rules of the face -----------------------------------------------------------------
 
-    def _enter(self, now_us: int) -> None:
-        """The application calls: one call at a time, but for those of a listener at work."""
-        if self._closing is not None:
+    def _enter(self, now_us: int, *, in_listener: bool = False) -> None:
+        """The application calls: one call at a time, but for what a listener at work may call."""
+        listening = self._rebalancing.listening is not None
+        if self._closing is not None and not (listening and in_listener):
             raise BadInput("this consumer has been closed", fix="make a new one")
-        if self._poll is not None and self._rebalancing.listening is None:
+        if listening and not in_listener:
+            raise BadInput("a rebalance listener may commit, seek and pause, and no more")
+        if self._poll is not None and not listening:
             raise BadInput(
                 "a consumer serves one call at a time, and a poll is waiting",
                 fix="wait for the poll's event first",

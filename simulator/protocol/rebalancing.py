@@ -36,7 +36,6 @@ class Rebalancing:
 
     Attributes:
         listening: what goes on when the rebalance listener is done; None when it is not at work.
-        failure: what the listener threw, for poll to throw.
     """
 
     def __init__(
@@ -63,7 +62,6 @@ class Rebalancing:
         self._generation = NO_GENERATION
         self._snapshot: dict[str, tuple[int, ...]] | None = None
         self.listening: Then | None = None
-        self.failure: KafkaError | None = None
 
     # --- In poll -----------------------------------------------------------------------------
 
@@ -71,7 +69,7 @@ class Rebalancing:
         """Join, or go on joining, as far as that goes without waiting."""
         membership = self._membership
         while (membership.rejoin_needed or membership.joining) and self.listening is None:
-            if membership.failure is not None:
+            if self._wire.failure is not None:
                 return
             if self._lookup.node is None:
                 self._lookup.find(now_us)
@@ -133,11 +131,13 @@ class Rebalancing:
                     self._commit_over = True
 
             self._committing.send_async(self._positions.consumed(), now_us, answered)
+        else:
+            self._wire.want(self._commit_at_us)
         return self._commit_over
 
     def _rejoin(self, error: Exception | None, _: int) -> None:
         if error is not None:
-            self.failure = _thrown(error)
+            self._wire.failure = _thrown(error)
 
     def _assign(self, now_us: int) -> bool:
         """The leader's part; False while the metadata that it needs is on its way."""

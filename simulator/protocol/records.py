@@ -58,19 +58,19 @@ class Batch(NamedTuple):
     append_time_us: int = NO_TIMESTAMP
 
     @property
-    def count(self) -> int:
+    def offsets_taken(self) -> int:
         """How many offsets the batch takes: one a record, one for a marker."""
         return 1 if self.control else len(self.records)
 
     @property
     def next_offset(self) -> int:
         """The offset after the last of the batch."""
-        return self.base_offset + self.count
+        return self.base_offset + self.offsets_taken
 
     @property
     def last_offset(self) -> int:
         """The offset of the last record."""
-        return self.base_offset + self.count - 1
+        return self.base_offset + self.offsets_taken - 1
 
     @property
     def last_sequence(self) -> int:

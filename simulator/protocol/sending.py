@@ -35,7 +35,13 @@ from simulator.protocol.errors import Error
 from simulator.protocol.messages import InitProducerIdRequest, InitProducerIdResponse
 from simulator.protocol.names import MICROS_PER_MS
 from simulator.protocol.producer_settings import ProducerSettings
-from simulator.protocol.records import BATCH_OVERHEAD_BYTES, Record, record_bytes
+from simulator.protocol.records import (
+    BATCH_OVERHEAD_BYTES,
+    RECORD_OVERHEAD_BYTES,
+    Record,
+    byte_length,
+    record_bytes,
+)
 from simulator.protocol.sending_effects import Effect, Flushed, Outgoing, Transmit
 from simulator.protocol.whereabouts import NEVER_US, Whereabouts
 
@@ -118,26 +124,38 @@ class Sending:
 
     def send(
         self, topic: str, partition: int | None, record: Record, handle: Any, now_us: int
-    ) -> None:
-        """Take over one record; `handle` comes back with what became of it."""
+    ) -> bool:
+        """Take over one record; `handle` comes back with what became of it.
+
+        False: it joined a batch that was open, so effects and `wake_us` are as they were.
+        """
         assert not self.closed, "a closed producer takes no record"
-        size_bytes = record_bytes(record)
+        key, value, _, _, headers = record
+        if headers:
+            size_bytes = record_bytes(record)
+        else:  # The same, in the hot path.
+            size_bytes = RECORD_OVERHEAD_BYTES
+            if key is not None:
+                size_bytes += len(key) if key.isascii() else byte_length(key)
+            if value is not None:
+                size_bytes += len(value) if value.isascii() else byte_length(value)
         admission = self._admission
         if size_bytes + BATCH_OVERHEAD_BYTES > self._most_bytes:
             detail = f"{size_bytes} bytes are over max.request.size or buffer.memory"
             admission.refuse(topic, record, handle, Error.MESSAGE_TOO_LARGE.name, detail)
-            return
+            return True
         if self._doomed is not None:
             admission.refuse(topic, record, handle, self._doomed.name, "no producer id")
-            return
+            return True
         known = self._where.topics.get(topic)
         outcome = NO_MEMORY
         if known is not None and not self._store.starved:
             outcome, queue = admission.place(known, partition, record, size_bytes, handle, now_us)
             if queue is not None:
-                if outcome != GREW:
-                    self._opened(queue, outcome, now_us)
-                return
+                if outcome == GREW:
+                    return bool(self._dispatch.effects)
+                self._opened(queue, outcome, now_us)
+                return True
         until_us = now_us + self._max_block_us
         admission.waiting.append(Blocked(topic, partition, record, size_bytes, handle, until_us))
         self.wake_us = min(self.wake_us, until_us)
@@ -152,6 +170,7 @@ class Sending:
             self._where.wanted = True
             if not self._where.asked:
                 self._run(now_us)
+        return True
 
     def _opened(self, queue: PartitionQueue, outcome: int, now_us: int) -> None:
         """A batch was opened or filled: send it, or make sure that it is looked at in time."""

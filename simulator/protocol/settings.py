@@ -35,7 +35,7 @@ def parse_settings(
         BadInput: a name is unknown or not modelled; or a value is not allowed.
     """
     fields = {}
-    for field in attrs.fields(cls):  # type: ignore[misc]
+    for field in attrs.fields(cls):  # type: ignore[arg-type]
         fields[kafka_name(field)] = field.name
         fields[field.name] = field.name
     values: dict[str, Any] = {}
@@ -43,7 +43,7 @@ def parse_settings(
         if name in not_modelled:
             raise BadInput(f"{name} is not modelled:", where, value, not_modelled[name])
         if name not in fields:
-            known = [kafka_name(field) for field in attrs.fields(cls)]  # type: ignore[misc]
+            known = [kafka_name(field) for field in attrs.fields(cls)]  # type: ignore[arg-type]
             near = difflib.get_close_matches(name, [*known, *not_modelled], n=1)
             hint = f"did you mean {near[0]}?" if near else "known: " + ", ".join(sorted(known))
             raise BadInput("unknown setting", where, name, hint)

@@ -31,11 +31,7 @@ TIMESTAMPS = {"earliest": EARLIEST_TIMESTAMP, "latest": LATEST_TIMESTAMP}
 
 
 class Starting:
-    """Finds a position for every partition that has none.
-
-    Attributes:
-        failure: what the next poll must throw.
-    """
+    """Finds a position for every partition that has none."""
 
     def __init__(
         self,
@@ -55,7 +51,6 @@ class Starting:
         self._asked: list[Position] | None = None
         self._try_at_us = 0
         self._attempts = 0
-        self.failure: KafkaError | None = None
 
     def reset(self, position: Position) -> None:
         """Give up a position and take the one that auto.offset.reset names, which is not none."""
@@ -82,7 +77,7 @@ class Starting:
         """There is no committed offset for these."""
         if self._policy == "none":
             names = ", ".join(str(one.partition) for one in positions)
-            self.failure = NoOffsetForPartition(
+            self._wire.failure = NoOffsetForPartition(
                 f"no offset is committed for {names}, and auto.offset.reset is none: "
                 "commit or seek first, or set it to earliest or latest"
             )
@@ -118,7 +113,7 @@ class Starting:
                 self._attempts += 1
                 self._wire.want(self._try_at_us)
             elif isinstance(result, KafkaError):
-                self.failure = result
+                self._wire.failure = result
             else:
                 self._attempts = 0
                 self._begin(without, result)
@@ -191,7 +186,7 @@ class Starting:
                 self._leaders.stale()
             else:
                 position.try_at_us = now_us + self._wire.backoff_us(0)
-                self.failure = KafkaError(
+                self._wire.failure = KafkaError(
                     f"{result.error.name}: {position.partition} tells no {policy} offset"
                 )
 

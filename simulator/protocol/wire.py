@@ -82,9 +82,20 @@ class Wire:
         draw: chooses a delay in microseconds between a least and a most; the machine itself
             never draws.
         backoff_range_us: the range of the pause after so many failures in a row.
+
+    Attributes:
+        failure: what the next poll must throw, whoever found it.
     """
 
-    __slots__ = ("_asked", "_backoff_range_us", "_draw", "_next", "outbox", "wake_us")
+    __slots__ = (
+        "_asked",
+        "_backoff_range_us",
+        "_draw",
+        "_next",
+        "failure",
+        "outbox",
+        "wake_us",
+    )
 
     def __init__(self, draw: Draw, backoff_range_us: Callable[[int], tuple[int, int]]) -> None:
         self._draw = draw
@@ -93,6 +104,7 @@ class Wire:
         self._next = 0
         self.outbox: list[Effect] = []
         self.wake_us = NEVER
+        self.failure: KafkaError | None = None
 
     def ask(
         self,
@@ -110,7 +122,7 @@ class Wire:
 
     def answer(self, token: int, body: Any, now_us: int) -> None:
         """An answer has come, or will not come (None)."""
-        answered = self._asked.pop(token, None)
+        answered = self._asked.pop(token, None)  # None: it was forgotten.
         if answered is not None:
             answered(body, now_us)
 
@@ -121,6 +133,12 @@ class Wire:
     def want(self, at_us: int) -> None:
         """Be told the time at `at_us`."""
         self.wake_us = min(self.wake_us, at_us)
+
+    def throw(self) -> None:
+        """Throw what was found for the application, once."""
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
+            raise failure
 
     def backoff_us(self, attempts: int) -> int:
         """How long to wait after `attempts` failures in a row, drawn within Kafka's jitter."""

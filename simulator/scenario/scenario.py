@@ -71,7 +71,8 @@ class Scenario:
         broker: Kafka broker settings.
         horizon_ms: how long after the workload and the faults have ended the run may still
             take to drain; then it is cut off.
-        heal_after_ms: when all hazards (and the links' loss) end; None: with the workload.
+        heal_after_ms: when all hazards (and the links' loss) end; None: when the load has been
+            handed over and everything has come to rest, or half a minute after the load.
         event_budget: after so many events a run is taken to be endless, and ends with an error.
         application: a function of the cluster which deploys a model, instead of the
             workload's producer and the consumers.

@@ -1,7 +1,7 @@
 """A trace as a file: JSON lines that say by themselves what they are, and read back exactly.
 
     {"format":"simulator-trace/1","scenario":"orders","chooser":"seed 7"}
-    {"seq":0,"at_us":0,"node":"orders-producer","causes":[],"kind":"record_sent","event_id":"e1",...}
+    {"seq":0,"at_us":0,"node":"shop","causes":[],"kind":"record_sent","event_id":"e1",...}
     {"entries":1}
 
 1. The first line is the header: the format with its version, then the trace's meta.

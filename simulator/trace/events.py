@@ -48,8 +48,9 @@ def read(flat: tuple[Any, ...]) -> Event:
 
 @attrs.frozen
 class RunStarted(Event):
+    """Chance is not named: a replay of the run is the same run."""
+
     scenario: str
-    chooser: str
 
 
 @attrs.frozen
@@ -169,7 +170,9 @@ class MessageDelivered(Event):
 
 @attrs.frozen
 class MessageDropped(Event):
-    """reason: loss, cut, target_down or stale_connection."""
+    """reason: loss, cut, behind_a_loss (TCP delivers nothing behind a gap), target_down or
+    stale_connection.
+    """
 
     message: int
     source: str
@@ -356,7 +359,7 @@ class GenerationStarted(Event):
 
 @attrs.frozen
 class MemberRemoved(Event):
-    """reason: session_timeout, rebalance_timeout, left, never_joined or never_synced."""
+    """reason: session_timeout, rebalance_timeout, left, never_joined, never_synced, group_full."""
 
     group: str
     member: str

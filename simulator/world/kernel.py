@@ -57,8 +57,8 @@ class Timeout(Event):
         if delay_us < 0:
             raise ValueError(f"a delay cannot be negative: {delay_us}")
         heappush(
-            kernel._queue,  # noqa: SLF001 - the kernel's own event
-            (kernel._now + delay_us, NORMAL, next(kernel._eid), kernel._happen, self),  # type: ignore[misc] # noqa: SLF001, E501
+            kernel._queue,
+            (kernel._now + delay_us, NORMAL, next(kernel._eid), kernel._happen, self),
         )
 
 
@@ -106,19 +106,19 @@ class Process(simpy.Process):
         if not gate.open:
             if gate.held is not None:
                 gate.held.append((self._resume, event))
-            elif not event._ok:  # noqa: SLF001
-                event._defused = True  # noqa: SLF001 - a failure nobody lives to see
+            elif not event._ok:
+                event._defused = True
             return
         kernel = self.env
-        kernel._active_proc = self  # noqa: SLF001
+        kernel._active_proc = self
         steps = self._generator
         while True:
             try:
-                if event._ok:  # noqa: SLF001
-                    event = steps.send(event._value)  # noqa: SLF001
+                if event._ok:
+                    event = steps.send(event._value)
                 else:
-                    event._defused = True  # noqa: SLF001
-                    event = steps.throw(event._value)  # type: ignore[arg-type] # noqa: SLF001
+                    event._defused = True
+                    event = steps.throw(event._value)
             except StopIteration as stop:
                 self._finish(ok=True, value=stop.value)
                 break
@@ -138,7 +138,7 @@ class Process(simpy.Process):
                 waiting.append(self._resume)
                 self._target = event
                 break
-        kernel._active_proc = None  # noqa: SLF001
+        kernel._active_proc = None
 
     def _finish(self, *, ok: bool, value: Any) -> None:
         self._ok = ok
@@ -191,12 +191,15 @@ def _fire(timer: Timer) -> None:
         timer.gate.held.append((_fire, timer))
 
 
-class _Stop(Exception):  # noqa: N818 - it is a signal, not an error
+class _Stop(Exception):
     """Ends `run` from inside."""
 
 
 class Kernel(simpy.Environment):
     """The clock and the queue; `now` is in microseconds."""
+
+    _now: int
+    _queue: list[Any]  # (time, priority, number, function, argument)
 
     def __init__(self, *, event_budget: int = DEFAULT_EVENT_BUDGET) -> None:
         super().__init__(0)
@@ -223,24 +226,24 @@ class Kernel(simpy.Environment):
         self, event: simpy.Event, priority: int = NORMAL, delay: int = 0
     ) -> None:
         """Put a triggered event on the heap."""
-        heappush(self._queue, (self._now + delay, priority, next(self._eid), _happen, event))  # type: ignore[misc]
+        heappush(self._queue, (self._now + delay, priority, next(self._eid), _happen, event))
 
     def call_later(self, delay_us: int, function: Callable[[Any], None], argument: Any) -> None:
         """Call `function(argument)` in `delay_us`; it cannot be called off."""
-        heappush(self._queue, (self._now + delay_us, NORMAL, next(self._eid), function, argument))  # type: ignore[misc]
+        heappush(self._queue, (self._now + delay_us, NORMAL, next(self._eid), function, argument))
 
     def timer(
         self, delay_us: int, gate: Gate, function: Callable[[Any], None], argument: Any
     ) -> Timer:
         """Call `function(argument)` in `delay_us`, unless it is cancelled or the gate shuts."""
         timer = Timer(self, gate, function, argument)
-        heappush(self._queue, (self._now + delay_us, NORMAL, next(self._eid), _fire, timer))  # type: ignore[misc]
+        heappush(self._queue, (self._now + delay_us, NORMAL, next(self._eid), _fire, timer))
         return timer
 
     def step(self) -> None:
         """Make the next thing happen. Raises IndexError when there is none."""
-        self._now, _, _, function, argument = heappop(self._queue)  # type: ignore[misc]
-        function(argument)  # type: ignore[has-type]
+        self._now, _, _, function, argument = heappop(self._queue)
+        function(argument)
 
     def run(self, until: Any = None) -> None:
         """Run until nothing is left, until a time (exclusive), or until `stop()`.
@@ -249,14 +252,14 @@ class Kernel(simpy.Environment):
             EventBudgetExceeded: more events happened than the budget allows.
         """
         if until is not None:
-            heappush(self._queue, (until, -1, next(self._eid), _stop, None))  # type: ignore[arg-type]
+            heappush(self._queue, (until, -1, next(self._eid), _stop, None))
         queue, pop = self._queue, heappop
         try:
             for _ in repeat(None, self._budget):
                 if not queue:
                     return
-                self._now, _, _, function, argument = pop(queue)  # type: ignore[misc]
-                function(argument)  # type: ignore[has-type]
+                self._now, _, _, function, argument = pop(queue)
+                function(argument)
         except _Stop:
             return
         raise EventBudgetExceeded(
@@ -275,7 +278,7 @@ class Kernel(simpy.Environment):
             self._queue[:] = [
                 entry
                 for entry in self._queue
-                if not (entry[3] is _fire and entry[4].cancelled)  # type: ignore[misc]
+                if not (entry[3] is _fire and entry[4].cancelled)
             ]
             heapify(self._queue)
             self._dead = 0
@@ -291,9 +294,9 @@ def _happen(event: simpy.Event) -> None:
     callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
     for callback in callbacks:
         callback(event)
-    if not event._ok and not hasattr(event, "_defused"):  # noqa: SLF001
-        error = event._value  # noqa: SLF001
-        raise error  # type: ignore[misc]
+    if not event._ok and not hasattr(event, "_defused"):
+        error = event._value
+        raise error
 
 
 def _stop(_: Any) -> None:

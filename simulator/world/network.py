@@ -3,7 +3,9 @@
 Rule 1: delay belongs to the route, not to its ends. Each ordered pair of nodes has one route.
 Rule 2: a connection is TCP: each of its directions is first in, first out (unless the link says
 `ordered=False`), and a message of another connection may overtake it.
-Rule 3: a lost message is lost in silence: its sender learns of it by its own timeout only.
+Rule 3: a lost message is lost in silence, and so is all that follows it in its direction of an
+ordered connection, because TCP delivers nothing behind a gap. The client learns of it by its own
+timeout, and opens another connection.
 Rule 4: a process that dies closes its connections, and its peers are told after one flight; a
 machine that loses its power tells nobody.
 Rule 5: what is on its way when a link is cut is lost.
@@ -31,13 +33,17 @@ if TYPE_CHECKING:
 
 Draw = Callable[[], int]
 
+GONE_ON_THE_WAY = ("loss", "cut", "behind_a_loss")
+
 
 class Plan:
     """What chance has to say on one kind of message on one route; None: nothing ever."""
 
     __slots__ = ("delay", "drop", "duplicate", "name")
 
-    def __init__(self, name: str, drop: Draw | None, duplicate: Draw | None, delay: Draw | None):
+    def __init__(
+        self, name: str, drop: Draw | None, duplicate: Draw | None, delay: Draw | None
+    ) -> None:
         self.name = name
         self.drop = drop
         self.duplicate = duplicate
@@ -47,7 +53,9 @@ class Plan:
 class Route:
     """From one node to another."""
 
-    __slots__ = ("clogs", "cuts", "floor_us", "held", "link", "network", "plans", "source", "target")
+    __slots__ = (
+        "clogs", "cuts", "floor_us", "held", "link", "network", "plans", "source", "target",
+    )
 
     def __init__(self, network: "Network", source: "Node", target: "Node", link: "Link") -> None:
         self.network = network
@@ -82,13 +90,14 @@ class Route:
 class Lane:
     """One direction of a connection."""
 
-    __slots__ = ("connection", "incarnation", "last_us", "receive", "route")
+    __slots__ = ("broken", "connection", "incarnation", "last_us", "receive", "route")
 
     def __init__(self, connection: "Connection", route: Route, receive: Any) -> None:
         self.connection = connection
         self.route = route
         self.receive = receive
         self.last_us = 0
+        self.broken = False  # Something was lost: nothing behind it arrives any more.
         self.incarnation: int | None = None
 
     def send(self, correlation: int, body: Any) -> None:
@@ -113,11 +122,14 @@ class Lane:
             seq = trace.seq
             trace.seq = seq + 1
         item = (self, correlation, body, plan, number, seq)
+        if plan.drop is not None and plan.drop():
+            _drop(item, "loss")
+            return
         if route.cuts:
             _drop(item, "cut")
             return
-        if plan.drop is not None and plan.drop():
-            _drop(item, "loss")
+        if self.broken:
+            _drop(item, "behind_a_loss")
             return
         if route.clogs:
             route.held.append(item)
@@ -173,10 +185,12 @@ def _arrive(item: tuple[Any, ...]) -> None:
 def _drop(item: tuple[Any, ...], reason: str) -> None:
     lane, _, _, plan, number, seq = item
     route = lane.route
+    if reason in GONE_ON_THE_WAY:
+        lane.broken = route.link.ordered
     network = route.network
     network.trace.record(
         network.kernel._now,  # noqa: SLF001
-        route.source.name if reason in ("loss", "cut") else route.target.name,
+        route.source.name if reason in GONE_ON_THE_WAY else route.target.name,
         (seq,),
         ("message_dropped", number, route.source.name, route.target.name, plan.name, reason),
     )
@@ -190,7 +204,9 @@ class Connection:
         closed: called on the client when the server's side is gone.
     """
 
-    __slots__ = ("_answered", "_closed", "back", "client", "number", "open", "server", "state", "there")
+    __slots__ = (
+        "_answered", "_closed", "back", "client", "number", "open", "server", "state", "there",
+    )
 
     def __init__(
         self,
@@ -328,7 +344,7 @@ class Network:
         """Let the message of an item arrive once more, `later_us` after its first arrival."""
         lane, _, _, plan, number, seq = item
         route = lane.route
-        now = self.kernel.now
+        now = self.kernel._now
         self.trace.record(
             now,
             route.source.name,
@@ -339,5 +355,5 @@ class Network:
 
     def _record(self, kind: str, route: Route) -> None:
         self.trace.record(
-            self.kernel.now, "network", (), (kind, route.source.name, route.target.name)
+            self.kernel._now, "network", (), (kind, route.source.name, route.target.name)
         )

@@ -55,6 +55,7 @@ class Node:
         self._processes: dict[int, Process] = {}
         self._started = 0
         self._points: dict[str, Draw | None] = {}
+        self._crash_seq = -1
         self._drift_ppm = 0
         self._clock_base = (0, 0)  # (kernel time, clock time) of the last jump
 
@@ -101,7 +102,7 @@ class Node:
         self._started = number + 1
         self._processes[number] = process
         processes = self._processes
-        process.callbacks.append(lambda _: processes.pop(number, None))
+        process.callbacks.append(lambda _: _forget(processes, number))
         return process
 
     def processes(self) -> list[Process]:
@@ -121,7 +122,7 @@ class Node:
         """Write an event of this node into the trace; a dead incarnation writes nothing."""
         if not self.gate.open and self.gate.held is None:
             return -1
-        return self.trace.record(self.kernel._now, self.name, causes, event)  # type: ignore[arg-type] # noqa: SLF001, E501
+        return self.trace.record(self.kernel._now, self.name, causes, event)  # type: ignore[arg-type] # noqa: SLF001
 
     def source(self, site: str, fault_class: str, law: Any) -> "Draw":
         """The source of chance at a site."""
@@ -161,7 +162,7 @@ class Node:
         if mode == "power":  # No law tears a write: a plan or a search does.
             draw = self.world.network.draw(f"torn@{self.name}", "disk", NEVER)
             torn = draw is not None and bool(draw())
-        self.record(("node_crashed", mode, point))
+        self._crash_seq = self.record(("node_crashed", mode, point))
         self.gate.open = False
         self.gate.held = None
         self.last_crash = mode
@@ -176,7 +177,10 @@ class Node:
         self.incarnation += 1
         self.connections = {}
         self.trace.record(
-            int(self.kernel.now), self.name, (), ("node_restarted", self.incarnation)
+            int(self.kernel.now),
+            self.name,
+            (self._crash_seq,),  # What the disk carried over, it carried over from there.
+            ("node_restarted", self.incarnation),
         )
         self.boot()
 
@@ -200,6 +204,10 @@ class Node:
                     gate.held.extend(held[position:])
                 return
             function(argument)
+
+
+def _forget(processes: dict[int, Process], number: int) -> None:
+    processes.pop(number, None)
 
 
 def power_cut(node: Node) -> Any:

@@ -1,9 +1,10 @@
 """A world: nodes, a network, a nemesis and one clock; it runs once and leaves a trace.
 
-A run has two phases. In the first, load and faults do what they do. When the load has been
-handed over (or at `heal_after_ms`) and the timed faults are over, the hazards end
-(`FaultsEnded`), and the world is given time to come to rest: it ends quiet when whoever lives in
-it says that nothing is left to do, or at its horizon, counted from the end of load and faults.
+A run has two phases. In the first, load and faults do what they do. The hazards end
+(`FaultsEnded`) at `heal_after_ms`; without one, when the load has been handed over, the timed
+faults are over, and everything has come to rest for the first time, or half a minute after the
+load if it does not. Then the world is given time: it ends quiet when whoever lives in it says that
+nothing is left to do, or at its horizon, counted from the end of load and faults.
 """
 
 from collections.abc import Callable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from simulator.world.network import Draw
 
 REST_US = 500 * MICROS_PER_MS  # So long must nothing be left to do before a run ends quiet.
+GRACE_US = 30_000 * MICROS_PER_MS
 LOOK_EVERY_US = 50 * MICROS_PER_MS
 CLOSE_TRIES = 10  # A generator may yield again while it is being closed.
 
@@ -44,6 +46,8 @@ class World:
         self._loads = 0
         self._records = 0
         self._healed = False
+        self._looking = False
+        self._grace_us = 0
         self._resting_since: int | None = None
         self._deadline_us = 0
 
@@ -83,15 +87,22 @@ class World:
             self.consider_healing()
 
     def consider_healing(self) -> None:
-        """End the hazards if their time has come."""
-        if self._healed or self.nemesis.busy:
+        """Look whether the hazards are to end; a load or a timed fault has ended."""
+        if self._healed or self._looking or self.nemesis.busy:
             return
         after_ms = self.scenario.heal_after_ms
         if after_ms is None:
-            if self._loads:
-                return
-        elif self.kernel.now < after_ms * MICROS_PER_MS:
-            return  # A timer set at the start asks again.
+            if not self._loads:
+                self._looking = True
+                self._grace_us = int(self.kernel.now) + GRACE_US
+                self._look(None)
+        elif self.kernel.now >= after_ms * MICROS_PER_MS:
+            self._looking = True
+            self._heal()
+            self._look(None)
+
+    def _heal(self) -> None:
+        """From here on nothing goes wrong by chance."""
         self._healed = True
         self.nemesis.stop_hazards()
         self.network.heal()
@@ -100,21 +111,23 @@ class World:
         now = int(self.kernel.now)
         self.trace.record(now, "world", (), ("faults_ended",))
         self._deadline_us = now + self.scenario.horizon_ms * MICROS_PER_MS
-        self._look(None)
 
     def _look(self, _: Any) -> None:
         """Is there anything left to do?"""
         now = int(self.kernel.now)
+        at_rest = not self._loads and self.at_rest()
+        if not self._healed and (at_rest or now >= self._grace_us):
+            self._heal()
         if self._loads:
             self._deadline_us = now + self.scenario.horizon_ms * MICROS_PER_MS
-        if self._loads or not self.at_rest():
+        if not at_rest:
             self._resting_since = None
         elif self._resting_since is None:
             self._resting_since = now
         elif now - self._resting_since >= REST_US:
             self._end("quiet")
             return
-        if now >= self._deadline_us:
+        if self._healed and now >= self._deadline_us:
             self._end("horizon")
             return
         self.kernel.call_later(LOOK_EVERY_US, self._look, None)

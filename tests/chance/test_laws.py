@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from simulator.chance import (
     Bernoulli,
+    Copies,
     Pick,
     constant,
     empirical,
@@ -23,6 +24,7 @@ OPEN = [
     Bernoulli(1e-9),
     Bernoulli(1 - 2**-53),
     Bernoulli(5e-324),
+    Copies(0.01),
     Pick(2),
     Pick(1_000),
     uniform(500, 2_000),
@@ -177,6 +179,8 @@ def test_only_what_a_fault_plan_may_ask_for_is_allowed():
     assert Bernoulli(0).allows(1)
     assert constant(5).allows(90_000)
     assert uniform(1, 2).allows(90_000)
+    assert Copies(0).allows(1 + 90_000)
+    assert not Copies(0.5).allows(-1)
     assert not Bernoulli(0.5).allows(2)
     assert not Pick(3).allows(3)
     assert not Pick(3).allows(-1)

@@ -14,8 +14,10 @@ def main(arguments: list[str]) -> int:
     """Judge every file; a wrong file ends the command before any case is run."""
     if len(arguments) < 2:
         known = ", ".join(sorted(FAMILIES))
-        print(f"usage: python -m tests.conformance FAMILY FILE... (families: {known})",
-              file=sys.stderr)
+        print(
+            f"usage: python -m tests.conformance FAMILY FILE... (families: {known})",
+            file=sys.stderr,
+        )
         return USAGE
     family, *paths = arguments
     try:

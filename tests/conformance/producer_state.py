@@ -26,7 +26,7 @@ def run(case: dict[str, Any], _document: dict[str, Any]) -> str | None:
                 fact, told = log.decide_append(batch, now_us, step.get("origin", "client"))
                 got = {"status": "duplicate" if fact is None else "ok"}
                 got["base_offset"] = told.base_offset
-                got["last_offset"] = told.base_offset + batch.count - 1
+                got["last_offset"] = told.base_offset + batch.offsets_taken - 1
                 if told.error.value[0]:
                     got = {"status": "error", "error": told.error.name}
                 if fact is not None:

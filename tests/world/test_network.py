@@ -17,13 +17,26 @@ def test_a_message_takes_the_links_time_each_way():
     assert two.answers == [(4_010, 0, "Pong")]
 
 
-def test_a_dropped_request_is_never_heard():
+def test_a_dropped_request_is_never_heard_nor_is_what_follows_it_on_its_connection():
+    """TCP delivers nothing behind a gap; another connection is not concerned."""
     two = pair(Drop("client", "server", "Ping", nth=1))
+    first = two.connection
+    two.ask_at(0, 10, 20)
+    second = two.connect()
+    two.connection = first
+    two.world.kernel.call_later(30, lambda _: second.there.send(7, Ping()), None)
+    two.run()
+
+    assert [correlation for _, correlation in two.heard] == [0, 7]
+    assert two.dropped() == [("Ping", "loss"), ("Ping", "behind_a_loss")]
+
+
+def test_on_an_unordered_link_only_the_dropped_message_is_missing():
+    two = pair(Drop("client", "server", "Ping", nth=1), link=Link(ordered=False))
     two.ask_at(0, 10, 20)
     two.run()
 
     assert [correlation for _, correlation in two.heard] == [0, 2]
-    assert two.dropped() == [("Ping", "loss")]
 
 
 def test_a_dropped_answer_leaves_a_request_that_was_heard():
@@ -79,14 +92,26 @@ def test_messages_of_another_connection_may_overtake():
     assert [correlation for _, correlation in two.heard] == [2, 1]
 
 
+UNORDERED = Link(ordered=False)
+
+
 def test_a_symmetric_partition_lets_nothing_pass_until_it_heals():
-    two = pair(Partition(("client",), ("server",), from_ms=1, until_ms=3))
+    two = pair(Partition(("client",), ("server",), from_ms=1, until_ms=3), link=UNORDERED)
     two.ask_at(100, 1_500, 3_500)
     two.run()
 
     # The first is on its way when the link is cut: it is lost as well.
     assert [correlation for _, correlation in two.heard] == [2]
     assert len(two.answers) == 1
+
+
+def test_a_connection_that_was_cut_while_in_use_stays_silent_until_it_is_opened_anew():
+    two = pair(Partition(("client",), ("server",), from_ms=1, until_ms=3))
+    two.ask_at(1_500, 3_500)
+    two.world.kernel.call_later(4_000, lambda _: two.connect().there.send(9, Ping()), None)
+    two.run()
+
+    assert [correlation for _, correlation in two.heard] == [9]
 
 
 def test_an_asymmetric_partition_lets_requests_pass_and_no_answers():
@@ -110,6 +135,7 @@ def test_overlapping_partitions_end_with_the_last_of_them():
     two = pair(
         Partition(("client",), ("server",), from_ms=0, until_ms=4),
         Partition(("client",), ("server",), from_ms=2, until_ms=8),
+        link=UNORDERED,
     )
     two.ask_at(5_000, 9_000)
     two.run()
@@ -153,7 +179,7 @@ def test_a_paused_node_hears_everything_when_it_resumes():
 
 
 def test_loss_by_chance_is_what_the_link_says_and_ends_when_the_world_heals():
-    two = pair(link=Link(loss=0.5, messages="Ping"), chooser=Seeded(3))
+    two = pair(link=Link(loss=0.5, messages="Ping", ordered=False), chooser=Seeded(3))
     two.ask_at(*range(0, 200_000, 100))
     two.world.kernel.call_later(100_000, lambda _: two.world.network.heal(), None)
     two.run()

@@ -251,7 +251,7 @@ def test_a_run_ends_quiet_when_nothing_is_left_and_at_its_horizon_when_it_never_
     world.run()
     assert world.trace.flat[-1][4] == ("run_ended", "quiet")
 
-    busy = world_of(lambda _: None, horizon_ms=1_000)
+    busy = world_of(lambda _: None, horizon_ms=1_000, heal_after_ms=0)
     busy.at_rest = lambda: False
     busy.run()
     assert busy.trace.flat[-1][4] == ("run_ended", "horizon")

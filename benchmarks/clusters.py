@@ -1,0 +1,184 @@
+"""Messages through a whole cluster: from a producer's `send` to a handler's effect and its commit.
+
+1. A message is one record. Every hop of every request and answer takes a delay drawn at random,
+   and so does handling a record; records arrive as a Poisson stream.
+2. The records come faster than two instances of a group can handle them, so that a backlog
+   builds up, and Kafka's own defaults batch what they may: sends, appends and fetches. The run
+   ends when all is handled and committed.
+3. `detail`: each record is committed by itself, and every check watches the run. `batch`: a poll
+   brings up to a hundred records, which take no time and are committed together.
+4. A run that did not deliver what it should raises, whatever its speed.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from benchmarks import kernel
+from benchmarks.measuring import Case, Costs, cost, sized
+from simulator.chance import Seeded, constant, uniform
+from simulator.checks.catalogue import CHECKS
+from simulator.checks.check import watch
+from simulator.checks.verdict import Status
+from simulator.cluster.cluster import Cluster
+from simulator.cluster.context import Context
+from simulator.cluster.service import Handler, Serving
+from simulator.errors import SimulatorError
+from simulator.protocol.store import Add
+from simulator.scenario.guarantee import AT_LEAST_ONCE
+from simulator.scenario.scenario import Consumers, Scenario
+from simulator.scenario.topology import Link, Topic, Topology
+from simulator.scenario.workload import Workload, poisson, uniform_keys
+from simulator.study.simulate import simulate
+
+TOPIC = "orders"
+DETAIL_EVENTS = 2_000
+DETAIL_PER_S = 2_000
+BATCH_EVENTS = 20_000
+BATCH_PER_S = 20_000
+IDLE_HOURS = 10
+KEYS = 64
+A_HOP = uniform(200, 1_800)
+HANDLING = uniform(100, 900)
+
+
+def counting(context: Context) -> Handler:
+    """A handler whose effect is one addition, by a library in its own process."""
+    ledger = context.store("ledger")
+
+    def handle(record: object) -> None:  # noqa: ARG001 - what is counted is that it came.
+        ledger.transact(Add("handled", "all", 1))
+
+    return handle
+
+
+def doing_nothing(_: Context) -> Handler:
+    """A handler that looks at the record, and no more."""
+
+    def handle(record: object) -> None:
+        assert record is not None
+
+    return handle
+
+
+def scenario(workload: Workload, serving: Serving, factory: Callable[..., Handler]) -> Scenario:
+    """One producer, three partitions, one group of two."""
+
+    def application(cluster: Cluster) -> None:
+        cluster.store("ledger")
+        cluster.source(workload.producer, workload, AT_LEAST_ONCE.producer)
+        cluster.group("billing", 2, factory, serving)
+
+    return Scenario(
+        topology=Topology(topics=(Topic(TOPIC, 3),), links=(Link(latency=A_HOP),)),
+        workload=workload,
+        consumers=Consumers(instances=0),
+        application=application,
+    )
+
+
+def workload_of(events: int, per_s: int) -> Workload:
+    """A Poisson stream over many keys."""
+    return Workload(
+        topic=TOPIC, events=events, arrivals=poisson(per_s), keys=uniform_keys(KEYS)
+    )
+
+
+def detail(events: int, *, keep: bool) -> None:
+    """Each record handled in its own time, and committed by itself; every check watches."""
+    serving = Serving(
+        topics=(TOPIC,),
+        settings={"auto.offset.reset": "earliest"},
+        commit_each=True,
+        processing=HANDLING,
+    )
+    observers, finish = watch(CHECKS.values())
+    whole = scenario(workload_of(events, DETAIL_PER_S), serving, counting)
+    simulate(whole, Seeded(1), observers=observers, keep=keep)
+    for verdict in finish():
+        if verdict.status is not Status.KEPT or not verdict.reached:
+            raise SimulatorError(f"the benchmark's own run is wrong: {verdict.explain()}")
+
+
+def batch(events: int) -> None:
+    """A hundred records a poll, and one commit for them."""
+    handled = 0
+
+    def count(_: object) -> None:
+        nonlocal handled
+        handled += 1
+
+    serving = Serving(
+        topics=(TOPIC,),
+        settings={"auto.offset.reset": "earliest", "max.poll.records": 100},
+        processing=constant(0),
+    )
+    whole = scenario(workload_of(events, BATCH_PER_S), serving, doing_nothing)
+    simulate(whole, Seeded(1), observers=[("processing_ended", count)], keep=False)
+    if handled != events:
+        raise SimulatorError(f"the benchmark's own run handled {handled} of {events} records")
+
+
+def idle(hours: float) -> None:
+    """A cluster with two consumers and nothing to do, for so many simulated hours."""
+    serving = Serving(topics=(TOPIC,), settings={"auto.offset.reset": "earliest"})
+    nothing = scenario(workload_of(0, 1), serving, doing_nothing)
+    heal_after_ms = int(hours * 3_600_000)
+    simulate(
+        Scenario(
+            topology=nothing.topology,
+            workload=nothing.workload,
+            consumers=nothing.consumers,
+            application=nothing.application,
+            heal_after_ms=heal_after_ms,
+            horizon_ms=1_000,
+        ),
+        Seeded(1),
+        keep=False,
+    )
+
+
+def detail_costs(size: float, *, keep: bool) -> Costs:
+    """A message in full detail against a raw timeout."""
+    events = sized(size, DETAIL_EVENTS, 20)
+    return Costs(cost(partial(detail, events, keep=keep), events), kernel.base(size))
+
+
+def batch_costs(size: float) -> Costs:
+    """A message of a batch against a raw timeout."""
+    events = sized(size, BATCH_EVENTS, 200)
+    return Costs(cost(partial(batch, events), events), kernel.base(size))
+
+
+def idle_costs(size: float) -> Costs:
+    """The seconds that idle hours take."""
+    return Costs(cost(partial(idle, IDLE_HOURS * size), 1))
+
+
+CASES = (
+    Case(
+        "detail",
+        "messages in full detail, checks online, no trace kept, per raw SimPy timeout",
+        0.06,
+        partial(detail_costs, keep=False),
+    ),
+    Case(
+        "detail-kept",
+        "the same with the trace kept",
+        0.03,
+        partial(detail_costs, keep=True),
+    ),
+    Case(
+        "batch",
+        "messages polled by the hundred and committed so, no trace kept, per raw SimPy timeout",
+        0.15,
+        batch_costs,
+    ),
+    Case(
+        "idle",
+        f"CPU seconds of {IDLE_HOURS} idle hours with two consumers",
+        3.0,
+        idle_costs,
+        at_most=True,
+        rounds_most=3,
+    ),
+)

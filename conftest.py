@@ -1,0 +1,34 @@
+"""Every example in the documentation is run: README.md, docs/*.md, and docstrings.
+
+A Markdown block marked `python` is executed as it stands, one namespace a file; and each test
+function that a block defines is called, so that a property shown is a property that holds.
+"""
+
+from sybil import Example, Sybil
+from sybil.document import PythonDocStringDocument
+from sybil.evaluators.python import PythonEvaluator
+from sybil.parsers.markdown import CodeBlockParser, SkipParser
+from sybil.parsers.rest import DocTestParser
+
+RUN = PythonEvaluator()
+
+
+def evaluate(example: Example) -> None:
+    """Execute a block, then the tests that it defines."""
+    before = dict(example.namespace)
+    RUN(example)
+    for name, value in sorted(example.namespace.items()):
+        if name.startswith("test_") and before.get(name) is not value:
+            value()
+
+
+markdown = Sybil(
+    parsers=[CodeBlockParser("python", evaluate), SkipParser()],
+    patterns=["README.md", "docs/*.md"],
+)
+docstrings = Sybil(
+    parsers=[DocTestParser()],
+    patterns=["simulator/**/*.py", "simulator/*.py"],
+    document_types={".py": PythonDocStringDocument},
+)
+pytest_collect_file = (markdown + docstrings).pytest()

@@ -1,0 +1,1 @@
+"""Small domains to run experiments on."""

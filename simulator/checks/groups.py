@@ -1,0 +1,136 @@
+"""Do a group's committed offsets tell the truth about what was processed?
+
+committed_never_regresses       a committed offset is never replaced by a lower one
+never_committed_past_processed  nothing that was given out is committed before it was processed
+
+Both read the commits that the coordinator accepted. After a seek a lower commit is the
+application's own will.
+
+Not modelled: records that nobody of the group was ever given (never_lost finds those); two
+members that own one partition at a time.
+"""
+
+from simulator.checks.check import Check, Watching
+from simulator.checks.verdict import Cases, Verdict
+from simulator.trace.trace import FlatEntry
+
+Place = tuple[str, str, int]
+
+
+def _committed_never_regresses() -> Watching:
+    cases = Cases()
+    committed: dict[Place, tuple[int, int]] = {}
+    commits = 0
+
+    def on_committed(entry: FlatEntry) -> None:
+        nonlocal commits
+        commits += 1
+        seq = entry[0]
+        _, group, topic, partition, offset, member, _ = entry[4]
+        place = (group, topic, partition)
+        before = committed.get(place)
+        if before is not None and offset < before[0]:
+            who = member or "an outsider"
+            said = f"{group} had committed {topic}-{partition}@{before[0]}, then {who} @{offset}"
+            cases.add(said, (before[1], seq))
+        committed[place] = (offset, seq)
+
+    def on_reset(entry: FlatEntry) -> None:
+        _, group, topic, partition, _, policy = entry[4]
+        if policy == "seek":
+            committed.pop((group, topic, partition), None)
+
+    def finish() -> Verdict:
+        return cases.verdict("committed_never_regresses", commits)
+
+    return Watching({"offset_committed": on_committed, "position_reset": on_reset}, finish)
+
+
+class _Progress:
+    """What a group was given of one partition, and has not processed yet."""
+
+    __slots__ = ("given", "open")
+
+    def __init__(self) -> None:
+        self.given = -1  # The highest offset that was ever given out.
+        self.open: dict[int, tuple[int, str]] = {}  # offset -> entry, event; the lowest first
+
+
+def _never_committed_past_processed() -> Watching:
+    early: dict[str, Cases] = {}
+    working: set[str] = set()
+    places: dict[Place, _Progress] = {}
+    commits = 0
+
+    def on_polled(entry: FlatEntry) -> None:
+        _, group, topic, partition, offset, event_id = entry[4]
+        progress = places.get((group, topic, partition))
+        if progress is None:
+            progress = places[group, topic, partition] = _Progress()
+        if offset > progress.given:  # Otherwise it is open already, or was processed before.
+            progress.given = offset
+            progress.open[offset] = (entry[0], event_id)
+
+    def on_ended(entry: FlatEntry) -> None:
+        _, group, topic, partition, offset, _, outcome = entry[4]
+        working.add(group)
+        if outcome == "done":
+            progress = places.get((group, topic, partition))
+            if progress is not None:
+                progress.open.pop(offset, None)
+
+    def on_started(entry: FlatEntry) -> None:
+        working.add(entry[4][1])
+
+    def on_committed(entry: FlatEntry) -> None:
+        nonlocal commits
+        commits += 1
+        _, group, topic, partition, offset, _, _ = entry[4]
+        progress = places.get((group, topic, partition))
+        if progress is None or not progress.open:
+            return
+        lowest = next(iter(progress.open))
+        if lowest < offset:
+            seq, event_id = progress.open[lowest]
+            said = (
+                f"{group} committed {topic}-{partition}@{offset} "
+                f"before {event_id} (@{lowest}) was processed"
+            )
+            early.setdefault(group, Cases()).add(said, (seq, entry[0]), (event_id,))
+
+    def finish() -> Verdict:
+        return _early_commits(early, working, commits)
+
+    observers = {
+        "record_polled": on_polled,
+        "processing_started": on_started,
+        "processing_ended": on_ended,
+        "offset_committed": on_committed,
+    }
+    return Watching(observers, finish)
+
+
+def _early_commits(early: dict[str, Cases], working: set[str], commits: int) -> Verdict:
+    """Certain of groups that tell of their work; of others it cannot be told."""
+    certain, doubtful = Cases(), Cases()
+    for group, found in early.items():
+        into = certain if group in working else doubtful
+        into.count += found.count
+        into.shown += found.shown
+    name = "never_committed_past_processed"
+    if certain.count or not doubtful.count:
+        return certain.verdict(name, commits)
+    why = "the group does not say when it has processed a record"
+    return doubtful.verdict(name, commits, open_because=why)
+
+
+committed_never_regresses = Check(
+    "committed_never_regresses",
+    "A committed offset is never replaced by a lower one.",
+    _committed_never_regresses,
+)
+never_committed_past_processed = Check(
+    "never_committed_past_processed",
+    "No record is committed before it was processed.",
+    _never_committed_past_processed,
+)

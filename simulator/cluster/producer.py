@@ -1,0 +1,260 @@
+"""A producer in a world: the client machine, its connections, its timer and its chance.
+
+1. `send` hands a record over and answers with an event at once; the event succeeds when the
+   record is acknowledged and fails when it is given up. Nobody needs to wait for it: a failure
+   that nobody waits for is an entry in the trace, and no more.
+2. What the machine decides is carried out in the instant in which it is decided. One timer moves
+   to the machine's next time; nothing is polled.
+3. Everything belongs to the node's incarnation. After a crash nothing of it is heard again, and
+   records that were not acknowledged are forgotten.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from simulator.chance import Pick, uniform
+from simulator.cluster.connections import Connections
+from simulator.errors import BadInput, ProducerFailed
+from simulator.protocol.names import MICROS_PER_MS
+from simulator.protocol.producer_settings import ProducerSettings, producer_settings
+from simulator.protocol.records import Bytes, Record
+from simulator.protocol.sending import NEVER_US, Sending
+from simulator.protocol.sending_effects import (
+    Acknowledged,
+    Effect,
+    Failed,
+    Flushed,
+    Retried,
+    Transmit,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from simulator.world.kernel import Event, Timer
+    from simulator.world.node import Node
+
+MILLION = 1_000_000
+_new = tuple.__new__  # Half the cost of a named tuple's own constructor, in the hot path.
+
+# So that ids stay unique when a node restarts, or has several producers.
+_NUMBERS: "WeakKeyDictionary[Node, Iterator[int]]" = WeakKeyDictionary()
+
+
+class RecordMetadata(NamedTuple):
+    """Where a record lies; offset -1: nobody said (acks=0, or a duplicate of long ago)."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+def succeed(event: "Event", value: Any) -> None:
+    """Let an event succeed; one that nobody waits for yet needs no turn of its own."""
+    if event.callbacks:
+        event.succeed(value)
+    else:
+        event._ok = True  # noqa: SLF001 - what SimPy leaves behind when an event has happened
+        event._value = value  # noqa: SLF001
+        event.callbacks = None  # type: ignore[assignment]
+
+
+class Producer:
+    """One producer of one incarnation of a node.
+
+    Args:
+        bootstrap: names of the brokers to ask first.
+        settings: Kafka's names and values, or what was read of them.
+
+    Raises:
+        BadInput: a setting is unknown, not modelled, or cannot be used.
+    """
+
+    def __init__(
+        self,
+        node: "Node",
+        bootstrap: "Iterable[str]",
+        settings: "Mapping[str, Any] | ProducerSettings | None" = None,
+    ) -> None:
+        if not isinstance(settings, ProducerSettings):
+            settings = producer_settings(settings or {}, f"producer of {node.name}")
+        self.node = node
+        self.settings = settings
+        self.pending = 0  # Records that were handed over and have not ended.
+        self.connections = Connections(
+            node,
+            request_timeout_ms=settings.request_timeout_ms,
+            reconnect_backoff_ms=settings.reconnect_backoff_ms,
+            reconnect_backoff_max_ms=settings.reconnect_backoff_max_ms,
+        )
+        self._picks: dict[tuple[str, int], Callable[[], int]] = {}
+        self._waits: Callable[[], int] | None = None
+        self._machine = Sending(settings, tuple(bootstrap), pick=self._pick, between=self._between)
+        self._timer: Timer | None = None
+        self._timer_us = NEVER_US
+        self._numbers = _NUMBERS.setdefault(node, count())
+        self._tells_sent = node.trace.wants("record_sent")
+        self._tells_acknowledged = node.trace.wants("record_acknowledged")
+        for text in settings.warnings:
+            node.record(("warned", f"{node.name}: {text}"))
+
+    # --- What an application does ----------------------------------------------------------
+
+    def send(
+        self,
+        topic: str,
+        value: Bytes | None,
+        key: Bytes | None = None,
+        *,
+        event_id: str | None = None,
+        partition: int | None = None,
+        headers: tuple[tuple[str, Bytes], ...] = (),
+    ) -> "Event":
+        """Hand a record over.
+
+        Args:
+            event_id: the identity of the fact that the record tells, by which checks know it
+                again; by default a new one.
+            partition: where it shall go; by default where its key belongs.
+
+        Returns:
+            An event: it succeeds with RecordMetadata, or fails with ProducerFailed.
+
+        Raises:
+            BadInput: the producer is closed, or an argument cannot be used.
+        """
+        node = self.node
+        machine = self._machine
+        if machine.closed or (partition is not None and partition < 0):
+            self._complain(partition)
+        if event_id is None:
+            event_id = f"{node.name}-{next(self._numbers)}"
+        now_us = node.now_us
+        event = node.event()
+        if self._tells_sent:
+            node.record(("record_sent", event_id, topic, key))
+        else:
+            node.trace.seq += 1
+        self.pending += 1
+        record = _new(Record, (key, value, event_id, now_us, headers))
+        if machine.send(topic, partition, record, event, now_us):
+            self._follow()
+        return event
+
+    def flush(self) -> "Event":
+        """An event that happens when all records handed over until now have ended."""
+        event = self.node.event()
+        self._machine.flush(event, self.node.now_us)
+        self._follow()
+        return event
+
+    def close(self, timeout_ms: int | None = None) -> "Event":
+        """Take no more records; the event happens when those taken have ended.
+
+        Args:
+            timeout_ms: after so long, what has not ended is given up; by default never.
+        """
+        event = self.node.event()
+        self._machine.close(event, self.node.now_us)
+        if timeout_ms is not None and not event.triggered:
+            self.node.after(timeout_ms * MICROS_PER_MS, self._abort)
+        event.callbacks.append(lambda _: self.connections.close())  # Also if it is done already.
+        self._follow()
+        return event
+
+    def _abort(self, _: Any) -> None:
+        self._machine.abort(self.node.now_us)
+        self._follow()
+
+    def _complain(self, partition: int | None) -> None:
+        if self._machine.closed:
+            raise BadInput("the producer is closed: nothing can be sent", self.node.name)
+        raise BadInput("a partition is a whole number from 0:", self.node.name, partition)
+
+    # --- What the machine wants ------------------------------------------------------------
+
+    def _follow(self) -> None:
+        """Carry out what the machine has decided, and move the timer to its next time."""
+        machine = self._machine
+        for effect in machine.take_effects():
+            if type(effect) is Transmit:
+                target, body, outgoing = effect
+                answered = None if outgoing is None else partial(self._answered, outgoing)
+                self.connections.request(target, body, answered)
+            elif type(effect) is Acknowledged:
+                self._acknowledge(effect)
+            else:
+                self._tell(effect)
+        if machine.wake_us < self._timer_us:
+            self._arm()
+
+    def _acknowledge(self, effect: Acknowledged) -> None:
+        (topic, partition), offset, records, handles = effect
+        node = self.node
+        self.pending -= len(records)
+        step = 1 if offset >= 0 else 0
+        tells = self._tells_acknowledged
+        if not tells:
+            node.trace.seq += len(records)
+        for record, event in zip(records, handles, strict=True):
+            if tells:
+                node.record(("record_acknowledged", record[2], topic, partition, offset))
+            succeed(event, _new(RecordMetadata, (topic, partition, offset)))
+            offset += step
+
+    def _tell(self, effect: Effect) -> None:
+        record_event = self.node.record
+        match effect:
+            case Retried(partition, records, attempt, error):
+                ids = tuple(record.event_id for record in records)
+                record_event(("batch_retried", *partition, ids, attempt, error))
+            case Failed(topic, error, detail, definite, records, handles):
+                self.pending -= len(records)
+                text = f"{error}: {detail}" if detail else error
+                for record, event in zip(records, handles, strict=True):
+                    record_event(("record_failed", record.event_id, topic, error, definite))
+                    event.defused = True  # Whoever waits is told; nobody has to.
+                    event.fail(ProducerFailed(text, definite=definite))
+            case Flushed(handle):
+                handle.succeed()
+
+    def _answered(self, outgoing: Any, body: Any) -> None:
+        self._machine.answered(outgoing, body, self.node.now_us)
+        self._follow()
+
+    # --- Time and chance -------------------------------------------------------------------
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_us = self._machine.wake_us
+        delay_us = max(self._timer_us - self.node.now_us, 1)
+        self._timer = self.node.after(delay_us, self._due)
+
+    def _due(self, _: Any) -> None:
+        self._timer = None
+        self._timer_us = NEVER_US
+        self._machine.wake(self.node.now_us)
+        self._follow()
+
+    def _pick(self, topic: str, options: int) -> int:
+        """Which partition a topic's keyless records go to next."""
+        if options == 1:
+            return 0
+        draw = self._picks.get((topic, options))
+        if draw is None:
+            site = f"partition@{self.node.name}/{topic}"
+            draw = self._picks[topic, options] = self.node.source(site, "choice", Pick(options))
+        return draw()
+
+    def _between(self, least_us: int, most_us: int) -> int:
+        """A wait from a range; the fastest is the benign one."""
+        if least_us == most_us:
+            return least_us
+        if self._waits is None:
+            site = f"backoff@{self.node.name}"
+            self._waits = self.node.source(site, "delay", uniform(0, MILLION))
+        return least_us + (most_us - least_us) * self._waits() // MILLION

@@ -1,0 +1,463 @@
+"""One pass over a trace, which makes the rows of its pictures.
+
+A row that is not over yet is a draft (a dict), so that what is learnt later can be written into
+it. What a server does is joined to the message that asked for it by what both say: the sink, the
+broker, the partition, the events, the offset.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+
+from simulator.checks.delivery import never_lost
+from simulator.checks.verdict import Status
+from simulator.report.rows import ROLES, Lane, Row, Spacetime
+from simulator.trace.trace import FlatEntry, Trace
+
+Draft = dict[str, Any]
+DOWN = frozenset(("crash", "pause"))
+WAITED = "waited"  # The detail of a commit that moved nothing.
+_FIELDS = tuple(field.name for field in attrs.fields(Row))
+
+
+def place(topic: str, partition: int) -> str:
+    """A partition's name, as Kafka writes it."""
+    return f"{topic}-{partition}"
+
+
+class Reader:
+    """What is known so far."""
+
+    def __init__(self) -> None:
+        self.drafts: list[Draft] = []
+        self.roles: dict[str, str] = {}
+        self.groups: dict[str, str] = {}  # member -> group
+        self.leaders: dict[str, str] = {}  # partition -> broker
+        self.keys: dict[str, str] = {}
+        self.messages: dict[int, FlatEntry] = {}  # message -> its sending
+        self.asked: dict[tuple[Any, ...], FlatEntry] = {}  # what was asked of whom -> its sending
+        self.fetched: dict[tuple[str, str, str], Draft] = {}  # node, partition, event -> arrival
+        self.times: dict[tuple[Any, ...], int] = {}  # anything that is counted
+        self.latest: dict[tuple[str, ...], Draft] = {}  # the last row of some sort
+        self.committed: dict[tuple[str, str], int] = {}
+        self.working: dict[str, Draft] = {}
+        self.down: dict[tuple[str, str], Draft] = {}
+        self.joining: dict[str, FlatEntry] = {}
+        self.rebalances: dict[tuple[str, int], Draft] = {}
+        self.transaction: tuple[int, str, str] = (-2, "", "")
+        self.changed: list[tuple[Any, ...]] = []
+
+    def read(self, trace: Trace) -> Spacetime:
+        """The lanes and rows of a kept trace.
+
+        Raises:
+            BadInput: the trace was not kept.
+        """
+        lost = never_lost(trace)
+        for entry in trace.flat:
+            rule = _RULES.get(entry[4][0])
+            if rule is not None:
+                rule(self, entry)
+        if lost.status is Status.BROKEN:
+            for one in lost.evidence:
+                self._never_applied(trace, one.entries[0], one.event_ids)
+        return self._finish(trace.flat[-1][1] if trace.flat else 0)
+
+    # --- Drafts ----------------------------------------------------------------------------------
+
+    def draft(
+        self, began: FlatEntry, kind: str, lane: str, to: str, until_us: int | None, **more: Any
+    ) -> Draft:
+        made: Draft = {
+            "seq": began[0], "kind": kind, "lane": lane, "to": to, "at_us": began[1],
+            "until_us": until_us, **more,
+        }  # fmt: skip
+        event_ids = more.get("event_ids", ())
+        made["key"] = self.keys.get(event_ids[0], "") if event_ids else ""
+        self.drafts.append(made)
+        return made
+
+    def lane(self, name: str, role: str) -> str:
+        """Note that there is such a lane; a consumer that also produces is a consumer."""
+        if self.roles.get(name) != "consumer":
+            self.roles[name] = role
+        return name
+
+    def again(self, *what: Any) -> int:
+        """Count one more of these: from 1."""
+        times = self.times[what] = self.times.get(what, 0) + 1
+        return times
+
+    # --- Messages --------------------------------------------------------------------------------
+
+    def message_sent(self, entry: FlatEntry) -> None:
+        message, source, target, api, about = entry[4][1:]
+        self.messages[message] = entry
+        if api == "ProduceRequest":
+            for topic, partition, _, event_ids in about:
+                self.leaders[place(topic, partition)] = target
+                for event_id in event_ids:
+                    self.again("sent", entry[0], event_id)
+                    if self.times["sent", entry[0], event_id] == 1:
+                        self.again("sending", event_id)
+                self.times["sent", entry[0], place(topic, partition)] = max(
+                    (self.times["sending", event_id] for event_id in event_ids), default=1
+                )
+        elif api == "ProduceResponse":
+            for one in about:
+                self.leaders[place(one[0], one[1])] = source
+
+    def message_delivered(self, entry: FlatEntry) -> None:
+        message, _, target, api = entry[4][1:5]
+        began = self.messages.get(message)
+        if began is None:
+            return
+        about = began[4][5]
+        if api == "ProduceRequest":
+            for topic, partition, _, event_ids in about:
+                where = place(topic, partition)
+                self._produced(began, where, event_ids, entry[1])
+        elif api == "ProduceResponse":
+            for topic, partition, offset, error in about:
+                self._acknowledged(began, place(topic, partition), offset, error, entry[1])
+        elif api == "FetchResponse":
+            for topic, partition, offset, event_ids in about:
+                where = place(topic, partition)
+                arrival: Draft = {"began": began, "until_us": entry[1], "offset": offset}
+                for event_id in event_ids:
+                    self.fetched[target, where, event_id] = arrival
+        elif api == "OffsetCommitRequest":
+            for topic, partition, offset in about[3:]:
+                self.asked[target, about[0], topic, partition, offset] = began
+        elif api == "TransactRequest":
+            self.asked[target, about[0]] = began
+
+    def message_dropped(self, entry: FlatEntry) -> None:
+        message, source, target, api, reason = entry[4][1:6]
+        began = self.messages.get(message)
+        if began is None:
+            return
+        for lane, to, event_ids, where in self._carried(api, source, target, began[4][5]):
+            self.draft(
+                began, "dropped", lane, to, entry[1], event_ids=event_ids, partition=where,
+                detail=f"{api}: {reason}",
+            )  # fmt: skip
+
+    def _carried(
+        self, api: str, source: str, target: str, about: tuple[Any, ...]
+    ) -> Iterator[tuple[str, str, tuple[str, ...], str]]:
+        """Between which lanes a message goes, and with which events, for each of its parts."""
+        if api == "TransactRequest":
+            yield source, target, (about[0],), ""
+        elif api == "TransactResponse":
+            yield source, target, (), ""
+        elif api == "OffsetCommitRequest":
+            for topic, partition, _ in about[3:]:
+                yield source, place(topic, partition), (), place(topic, partition)
+        elif api == "ProduceRequest":
+            for topic, partition, _, event_ids in about:
+                yield source, place(topic, partition), event_ids, place(topic, partition)
+        elif api == "FetchResponse":
+            for topic, partition, _, event_ids in about:
+                yield place(topic, partition), target, event_ids, place(topic, partition)
+        elif api == "ProduceResponse":
+            for topic, partition, offset, _ in about:
+                where = place(topic, partition)
+                append = self.latest.get(("append at", where, str(offset)), {})
+                yield where, target, append.get("event_ids", ()), where
+        elif api == "OffsetCommitResponse":
+            for topic, partition, _ in about:
+                yield place(topic, partition), target, (), place(topic, partition)
+
+    # --- Producers and logs ----------------------------------------------------------------------
+
+    def record_sent(self, entry: FlatEntry) -> None:
+        event_id, _, key = entry[4][1:]
+        self.lane(entry[2], "producer")
+        self.keys[event_id] = "" if key is None else str(key)
+
+    def record_failed(self, entry: FlatEntry) -> None:
+        event_id, _, error, _ = entry[4][1:]
+        node = self.lane(entry[2], "producer")
+        self.draft(entry, "given_up", node, node, entry[1], event_ids=(event_id,), detail=error)
+
+    def _produced(
+        self, began: FlatEntry, where: str, event_ids: tuple[str, ...], at_us: int
+    ) -> None:
+        source = began[4][2]
+        attempt = self.times.get(("sent", began[0], where), 1)
+        earlier = self.latest.get(("produce", where, *event_ids))
+        self.latest["produce", where, *event_ids] = self.draft(
+            began, "produce" if attempt == 1 else "resend", self.lane(source, "producer"),
+            self.lane(where, "partition"), at_us, event_ids=event_ids, partition=where,
+            attempt=attempt, cause=earlier,
+        )  # fmt: skip
+
+    def _acknowledged(
+        self, began: FlatEntry, where: str, offset: int, error: str, at_us: int
+    ) -> None:
+        append = self.latest.get(("append at", where, str(offset)), {})
+        self.draft(
+            began, "ack", where, began[4][3], at_us, partition=where, offset=offset,
+            event_ids=append.get("event_ids", ()), cause=append or None,
+            detail="" if error == "NONE" else error,
+        )  # fmt: skip
+
+    def batch_appended(self, entry: FlatEntry) -> None:
+        self._stored(entry, "append")
+
+    def batch_deduplicated(self, entry: FlatEntry) -> None:
+        self._stored(entry, "deduplicated")
+
+    def _stored(self, entry: FlatEntry, kind: str) -> None:
+        topic, partition, offset, event_ids = entry[4][1:5]
+        where = self.lane(place(topic, partition), "partition")
+        self.leaders[where] = entry[2]
+        attempt = max((self.again("append", one) for one in event_ids), default=1)
+        made = self.draft(
+            entry, kind, where, where, entry[1], event_ids=event_ids, partition=where,
+            offset=offset, attempt=attempt, cause=self.latest.get(("produce", where, *event_ids)),
+        )  # fmt: skip
+        if kind == "append":
+            self.latest["append at", where, str(offset)] = made
+            for event_id in event_ids:
+                self.latest["append", event_id] = made
+
+    def append_refused(self, entry: FlatEntry) -> None:
+        topic, partition, event_ids, error = entry[4][1:]
+        where = self.lane(place(topic, partition), "partition")
+        produced = self.latest.get(("produce", where, *event_ids))
+        self.draft(
+            entry, "refused", where, where, entry[1], event_ids=event_ids, partition=where,
+            cause=produced, detail=error,
+        )  # fmt: skip
+
+    # --- Consumers -------------------------------------------------------------------------------
+
+    def record_polled(self, entry: FlatEntry) -> None:
+        group, topic, partition, offset, event_id = entry[4][1:]
+        where = self.lane(place(topic, partition), "partition")
+        node = self.member(entry[2], group)
+        attempt = self.again("polled", group, where, offset)
+        arrival = self.fetched.get((node, where, event_id), {})
+        row = arrival.get("row")
+        if row is None:
+            row = arrival["row"] = self.draft(
+                arrival.get("began", entry), "poll", where, node,
+                arrival.get("until_us", entry[1]), event_ids=(event_id,), partition=where,
+                offset=offset, cause=self.latest.get(("append", event_id)),
+            )  # fmt: skip
+        else:
+            row["event_ids"] += (event_id,)
+        if attempt > 1:
+            row.update(kind="redelivery", attempt=max(attempt, row.get("attempt", 1)))
+        self.latest["poll", node, event_id] = self.latest["work", node, where] = row
+
+    def member(self, node: str, group: str) -> str:
+        self.groups.setdefault(node, group)
+        return self.lane(node, "consumer")
+
+    def processing_started(self, entry: FlatEntry) -> None:
+        group, topic, partition, offset, event_id = entry[4][1:]
+        node = self.member(entry[2], group)
+        where = place(topic, partition)
+        made = self.working[node] = self.draft(
+            entry, "process", node, node, None, event_ids=(event_id,), partition=where,
+            offset=offset, attempt=self.again("process", group, event_id),
+            cause=self.latest.get(("poll", node, event_id)),
+        )  # fmt: skip
+        self.latest["process", event_id] = self.latest["work", node, where] = made
+
+    def processing_ended(self, entry: FlatEntry) -> None:
+        self._worked(entry, entry[4][6])
+
+    def _worked(self, entry: FlatEntry, outcome: str) -> None:
+        began = self.working.pop(entry[2], None)
+        if began is not None:
+            began["until_us"] = entry[1]
+            if outcome != "done":
+                began.update(kind="failed", detail=outcome)
+
+    def offset_committed(self, entry: FlatEntry) -> None:
+        group, topic, partition, offset = entry[4][1:5]
+        where = place(topic, partition)
+        before = self.committed.get((group, where), 0)
+        self.committed[group, where] = offset
+        if offset < before:
+            detail = f"back from {before}"
+        else:
+            detail = WAITED if offset == before else ""
+        self._commit(entry, "commit", detail)
+
+    def commit_refused(self, entry: FlatEntry) -> None:
+        self._commit(entry, "refused", entry[4][7])
+
+    def _commit(self, entry: FlatEntry, kind: str, detail: str) -> None:
+        group, topic, partition, offset = entry[4][1:5]
+        where = self.lane(place(topic, partition), "partition")
+        began = self.asked.get((entry[2], group, topic, partition, offset))
+        node = where if began is None else began[4][2]
+        self.draft(
+            began or entry, kind, node, where, entry[1], partition=where, offset=offset,
+            cause=self.latest.get(("work", node, where)), detail=detail,
+        )  # fmt: skip
+
+    # --- Groups ----------------------------------------------------------------------------------
+
+    def group_state_changed(self, entry: FlatEntry) -> None:
+        group, _, after = entry[4][1:]
+        if after == "PreparingRebalance":
+            self.joining.setdefault(group, entry)
+
+    def generation_started(self, entry: FlatEntry) -> None:
+        group, generation, _, _, members = entry[4][1:]
+        began = self.joining.pop(group, entry)
+        self._rebalance(began, group, generation, f", {len(members)} members")
+
+    def partitions_assigned(self, entry: FlatEntry) -> None:
+        group, generation, _ = entry[4][1:]
+        self.member(entry[2], group)
+        row = self.rebalances.get((group, generation))
+        if row is None:
+            row = self._rebalance(entry, group, generation, "")
+        row["until_us"] = entry[1]
+
+    def _rebalance(self, entry: FlatEntry, group: str, generation: int, more: str) -> Draft:
+        made = self.rebalances[group, generation] = self.draft(
+            entry, "rebalance", "", "", None, detail=f"{group}, generation {generation}{more}"
+        )
+        made["group"] = group
+        return made
+
+    # --- Sinks -----------------------------------------------------------------------------------
+
+    def effect_applied(self, entry: FlatEntry) -> None:
+        table, key, _, event_id = entry[4][1:]
+        row = (table, key)
+        seq, node, whose = self.transaction
+        together = (seq + 1, node, whose) == (entry[0], entry[2], event_id)
+        self.transaction = (entry[0], entry[2], event_id)
+        if together and row not in self.changed:
+            self.changed.append(row)
+            return
+        self.changed = [row]
+        times = self.again("effect", table, event_id) if event_id else 1
+        self._effect(entry, "effect" if times == 1 else "duplicate", event_id, times)
+
+    def effect_refused(self, entry: FlatEntry) -> None:
+        event_id, reason = entry[4][3:]
+        seq, node, whose = self.transaction
+        self.transaction = (entry[0], entry[2], event_id)
+        if (seq + 1, node, whose) != self.transaction:
+            self._effect(entry, "deduplicated", event_id, 1, reason)
+
+    def _effect(
+        self, entry: FlatEntry, kind: str, event_id: str, attempt: int, detail: str = ""
+    ) -> None:
+        sink = self.lane(entry[2], "sink")
+        work = self.latest.get(("process", event_id))
+        began = self.asked.get((sink, event_id))
+        lane = began[4][2] if began is not None else work["lane"] if work is not None else sink
+        self.draft(
+            began or entry, kind, lane, sink, entry[1], attempt=attempt, cause=work,
+            event_ids=(event_id,) if event_id else (), detail=detail,
+        )  # fmt: skip
+
+    def _never_applied(self, trace: Trace, seq: int, event_ids: tuple[str, ...]) -> None:
+        """An event was lost where it was last seen: at work, given out, or in the log."""
+        for event_id in event_ids:
+            seen = self.latest.get(("process", event_id)) or self.latest.get(("append", event_id))
+            if seen is None:
+                continue
+            sinks = sorted(name for name, role in self.roles.items() if role == "sink")
+            at_us = seen["at_us"] if seen["until_us"] is None else seen["until_us"]
+            entry = (seq, at_us, "", (), trace.flat[-1][4])
+            self.draft(
+                entry, "lost", seen["to"], sinks[0] if sinks else seen["to"], None,
+                event_ids=(event_id,), partition=seen["partition"], cause=seen,
+                detail="acknowledged, never applied",
+            )  # fmt: skip
+
+    # --- Faults ----------------------------------------------------------------------------------
+
+    def node_crashed(self, entry: FlatEntry) -> None:
+        node, (_, mode, point) = entry[2], entry[4]
+        self._worked(entry, "crash")
+        detail = mode if point in ("", "at") else f"{mode}, {point}"
+        self.down["crash", node] = self.draft(entry, "crash", node, node, None, detail=detail)
+        self.up("pause", entry)
+
+    def node_restarted(self, entry: FlatEntry) -> None:
+        self.up("crash", entry)
+
+    def node_paused(self, entry: FlatEntry) -> None:
+        node = entry[2]
+        self.down["pause", node] = self.draft(entry, "pause", node, node, None)
+
+    def node_resumed(self, entry: FlatEntry) -> None:
+        self.up("pause", entry)
+
+    def up(self, kind: str, entry: FlatEntry) -> None:
+        began = self.down.pop((kind, entry[2]), None)
+        if began is not None:
+            began["until_us"] = entry[1]
+
+    # --- The end ---------------------------------------------------------------------------------
+
+    def _finish(self, ends_us: int) -> Spacetime:
+        lanes = tuple(self._lanes())
+        drafts = [one for draft in self.drafts for one in self._placed(draft, lanes)]
+        drafts.sort(key=lambda one: (one["at_us"], one["seq"]))
+        for number, draft in enumerate(drafts):
+            draft["id"] = number
+        rows = []
+        for draft in drafts:
+            cause = draft.get("cause")
+            known = {name: draft[name] for name in _FIELDS if name in draft}
+            known["cause"] = -1 if cause is None else cause.get("id", -1)
+            rows.append(Row(**known))
+        return Spacetime(lanes, tuple(rows), ends_us)
+
+    def _lanes(self) -> Iterator[Lane]:
+        named = sorted(self.roles, key=lambda name: (self.groups.get(name, ""), natural(name)))
+        for role in ROLES:
+            for name in named:
+                if self.roles[name] == role:
+                    yield Lane(name, role, self.leaders.get(name) or self.groups.get(name, ""))
+
+    def _placed(self, draft: Draft, lanes: tuple[Lane, ...]) -> Iterator[Draft]:
+        """The row on lanes that there are: a broker's are those of its partitions."""
+        names = [lane.name for lane in lanes]
+        if draft["kind"] == "rebalance":
+            members = [lane.name for lane in lanes if lane.of == draft["group"]]
+            members = [name for name in members if self.roles[name] == "consumer"]
+            if members:
+                yield {**draft, "lane": members[0], "to": members[-1]}
+        elif draft["lane"] in names and draft["to"] in names:
+            yield draft
+        elif draft["kind"] in DOWN:
+            for lane in lanes:
+                if lane.role == "partition" and lane.of == draft["lane"]:
+                    detail = f"{draft['lane']} {draft.get('detail', '')}".strip()
+                    yield {**draft, "lane": lane.name, "to": lane.name, "detail": detail}
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """A key which puts `billing-10` behind `billing-9`."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+_RULES: dict[str, Callable[[Reader, FlatEntry], None]] = {
+    rule.__name__: rule
+    for rule in (
+        Reader.message_sent, Reader.message_delivered, Reader.message_dropped, Reader.record_sent,
+        Reader.record_failed, Reader.batch_appended, Reader.batch_deduplicated,
+        Reader.append_refused, Reader.record_polled, Reader.processing_started,
+        Reader.processing_ended, Reader.offset_committed, Reader.commit_refused,
+        Reader.group_state_changed, Reader.generation_started, Reader.partitions_assigned,
+        Reader.effect_applied, Reader.effect_refused, Reader.node_crashed, Reader.node_restarted,
+        Reader.node_paused, Reader.node_resumed,
+    )
+}  # fmt: skip

@@ -1,0 +1,55 @@
+"""One run: a scenario, a chooser, and the trace of what happened.
+
+The same scenario and chooser give the same trace, entry for entry, on any machine.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simulator.chance import Chooser
+    from simulator.scenario.scenario import Scenario
+    from simulator.trace.trace import Observer, Trace
+
+
+def simulate(
+    scenario: "Scenario",
+    chooser: "Chooser | None" = None,
+    *,
+    observers: "Iterable[tuple[str, Observer]]" = (),
+    keep: bool = True,
+) -> "Trace":
+    """Run a scenario.
+
+    Args:
+        scenario: what will happen.
+        chooser: who answers for chance; without one nothing happens by chance: no fault but the
+            planned, first come first served, as fast as the links allow.
+        observers: (kind of event, function) pairs; each is told of every such entry as it
+            happens.
+        keep: keep the entries in the trace. Without it only observers see them.
+
+    Raises:
+        BadInput: the scenario asks for something that is not there.
+        EventBudgetExceeded: the run did not end by itself.
+        Exception: whatever a handler raised and did not handle, the original object.
+    """
+    # The world is loaded when the first run needs it: who only declares does not wait for it.
+    from simulator.chance import Overlay, Zero
+    from simulator.cluster.deploy import deploy
+    from simulator.trace.trace import Trace
+    from simulator.world.world import World
+
+    chance = chooser or Zero()
+    planned = scenario.faults.deviations()
+    door = Overlay(planned, chance) if planned else chance
+    door.start()
+    trace = Trace(keep=keep, observers=observers)
+    trace.meta = {"scenario": scenario.name, "chooser": chance.describe()}
+    trace.record(0, "world", (), ("run_started", scenario.name))
+    world = World(scenario, door, trace)
+    deploy(world)
+    world.run()
+    door.finish()
+    return trace
+

@@ -1,0 +1,86 @@
+"""Committed offsets: never back, and never ahead of what was processed."""
+
+from simulator.checks.groups import committed_never_regresses, never_committed_past_processed
+from simulator.checks.verdict import Status
+from tests.tiny_traces import tiny
+
+
+def test_commits_that_grow_or_repeat_do_not_regress():
+    verdict = committed_never_regresses(tiny("b: committed 3", "b: committed 3", "b: committed 4"))
+
+    assert verdict
+    assert verdict.reached == 3
+
+
+def test_a_lower_commit_regresses():
+    verdict = committed_never_regresses(tiny("b: committed 3", "b: committed 2 zombie"))
+
+    assert not verdict
+    assert verdict.entries == (0, 1)
+    assert "zombie" in verdict.evidence[0].sentence
+
+
+def test_partitions_and_groups_are_committed_apart():
+    assert committed_never_regresses(
+        tiny("b: committed 3", "b: committed@1 2", "b: committed 2 m audit")
+    )
+
+
+def test_a_seek_is_the_applications_will_and_a_reset_is_not():
+    assert committed_never_regresses(tiny("b: committed 3", "c: reset 0", "b: committed 1"))
+    assert not committed_never_regresses(
+        tiny("b: committed 3", "c: reset 0 earliest", "b: committed 1")
+    )
+
+
+def test_a_run_without_commits_reaches_nothing():
+    assert committed_never_regresses(tiny("quiet")).reached == 0
+
+
+GIVEN = ("c: polled e1 1", "c: polled e2 2", "c: started e1 1")
+
+
+def test_commits_up_to_what_is_processed_are_right():
+    assert never_committed_past_processed(
+        tiny(*GIVEN, "c: processed e1 1", "b: committed 2", "c: processed e2 2", "b: committed 3")
+    )
+
+
+def test_a_commit_before_the_work_is_early():
+    verdict = never_committed_past_processed(tiny(*GIVEN, "c: processed e1 1", "b: committed 3"))
+
+    assert not verdict
+    assert verdict.entries == (1, 4)
+    said = "billing committed orders-0@3 before e2 (@2) was processed"
+    assert verdict.evidence[0].sentence == said
+
+
+def test_the_lowest_unfinished_record_bounds_a_commit():
+    """Parallel handlers: e2 is done, and e1 is not."""
+    assert not never_committed_past_processed(tiny(*GIVEN, "c: processed e2 2", "b: committed 3"))
+
+
+def test_failed_work_is_not_processed():
+    assert not never_committed_past_processed(
+        tiny(*GIVEN, "c: processed e1 1 StoreTimeout", "b: committed 2")
+    )
+
+
+def test_what_is_given_again_after_it_was_processed_may_be_committed():
+    assert never_committed_past_processed(
+        tiny(*GIVEN, "c: processed e1 1", "d: polled e1 1", "b: committed 2")
+    )
+
+
+def test_whoever_of_the_group_does_the_work_counts():
+    assert never_committed_past_processed(
+        tiny("c: polled e1 1", "c: crashed", "d: polled e1 1", "d: processed e1 1",
+             "b: committed 2")
+    )
+
+
+def test_of_a_group_that_does_not_tell_of_its_work_it_cannot_tell():
+    verdict = never_committed_past_processed(tiny("c: polled e1 1", "b: committed 2"))
+
+    assert verdict.status is Status.CANNOT_TELL
+    assert "does not say" in verdict.why

@@ -1,0 +1,48 @@
+"""Drained at the end: given to the group, and committed."""
+
+from simulator.checks.progress import drained
+from simulator.checks.verdict import Status
+from tests.tiny_traces import tiny
+
+WRITTEN = ("c: assigned", "p: sent e1", "p: acked e1 4")
+
+
+def test_what_is_given_and_committed_is_drained():
+    verdict = drained(tiny(*WRITTEN, "c: polled e1 4", "b: committed 5", "quiet"))
+
+    assert verdict
+    assert verdict.reached == 1
+
+
+def test_a_group_that_commits_nothing_need_only_be_given_everything():
+    assert drained(tiny(*WRITTEN, "c: polled e1 4", "quiet"))
+
+
+def test_what_nobody_was_given_is_not_drained():
+    verdict = drained(tiny(*WRITTEN, "quiet"))
+
+    assert not verdict
+    assert verdict.evidence[0].sentence == (
+        "orders-0 was acknowledged up to @4, and billing had nothing at last"
+    )
+
+
+def test_what_is_not_committed_by_a_group_that_commits_is_not_drained():
+    verdict = drained(tiny(*WRITTEN, "c: polled e1 4", "b: committed 4", "quiet"))
+
+    assert not verdict
+    assert "committed @4 at last" in verdict.evidence[0].sentence
+
+
+def test_a_run_that_was_cut_cannot_tell():
+    for ending in (["horizon"], [], ["quiet without healing"]):
+        assert drained(tiny(*WRITTEN, *ending)).status is Status.CANNOT_TELL
+
+
+def test_a_run_that_was_cut_after_all_was_drained_is_kept():
+    assert drained(tiny(*WRITTEN, "c: polled e1 4", "b: committed 5", "horizon"))
+
+
+def test_without_readers_it_cannot_tell_and_without_records_it_reaches_nothing():
+    assert drained(tiny(*WRITTEN[1:], "quiet")).status is Status.CANNOT_TELL
+    assert drained(tiny("c: assigned", "quiet")).reached == 0

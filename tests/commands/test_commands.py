@@ -1,0 +1,146 @@
+"""`run`, `replay` and `check`: an exit code is an answer, and bad files get one clear line."""
+
+import sys
+
+import pytest
+
+from simulator.commands.main import main
+
+CALM = """\
+name = "calm"
+[workload]
+events = 20
+"""
+# The ledger hears of the fourth event; then its consumer crashes before it can commit.
+CRASHING = (
+    CALM
+    + """
+[[faults]]
+kind = "crash"
+node = "billing-0"
+point = "after_process"
+nth = 3
+"""
+)
+UNTOLD = '''"""Does it fail?"""
+from simulator import Experiment, Promise
+
+
+def experiment(at: int = 2) -> Experiment:
+    def scenario(factors, seed):
+        if seed == at:
+            raise ValueError("no scenario today")
+        from simulator import Scenario, Workload
+        return Scenario(workload=Workload(events=3))
+
+    return Experiment(
+        name="untold", question="Does it fail?", scenario=scenario,
+        checks=("never_lost",), promises=(Promise("never_lost", "kept"),), runs=3,
+    )
+'''
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """An empty folder to be in."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "calm.toml").write_text(CALM)
+    (tmp_path / "crashing.toml").write_text(CRASHING)
+    (tmp_path / "untold.py").write_text(UNTOLD)
+    return tmp_path
+
+
+def test_a_scenario_whose_guarantee_holds_ends_with_0(folder, capsys):
+    assert main(["run", "calm.toml", "--runs", "2", "--workers", "1"]) == 0
+
+    assert "1 of 1 promises as declared" in capsys.readouterr().out
+    assert (folder / "results" / "calm" / "results.json").is_file()
+
+
+def test_results_go_where_they_are_wanted_and_are_the_same_again(folder, capsys):
+    for name in ("one", "two"):
+        main(["run", "calm.toml", "--runs", "2", "--workers", "1", "--out", name])
+
+    assert (folder / "one" / "results.json").read_bytes() == (
+        folder / "two" / "results.json"
+    ).read_bytes()
+
+
+def test_a_partial_study_keeps_what_it_has_and_ends_with_2(folder, capsys):
+    assert main(["run", "untold.py", "--workers", "1"]) == 2
+
+    said = capsys.readouterr().out
+    assert "PARTIAL: the run of all with seed 2 failed: ValueError: no scenario today" in said
+    assert '"runs": 1' in (folder / "results" / "untold" / "results.json").read_text()
+
+
+def test_an_experiments_own_option_is_passed_on(capsys):
+    assert main(["run", "untold.py", "--workers", "1", "--at", "99"]) == 0
+    assert main(["run", "untold.py", "--workers", "1", "--where", "99"]) == 64
+
+
+def test_a_replay_is_judged_by_what_the_guarantee_promises(capsys):
+    """At least once loses nothing in a crash, so the replay ends with 0."""
+    assert main(["replay", "crashing.toml", "--seed", "7", "--trace", "crashing.jsonl"]) == 0
+    assert "never_lost: kept" in capsys.readouterr().out
+
+
+def test_a_check_of_a_trace_ends_with_its_verdict(capsys):
+    """The crash lets an event be applied a second time: the trace says so from its file."""
+    main(["replay", "crashing.toml", "--trace", "crashing.jsonl"])
+
+    assert main(["check", "crashing.jsonl", "--promise", "never_lost"]) == 0
+    capsys.readouterr()
+    assert main(["check", "crashing.jsonl", "--promise", "never_applied_twice"]) == 1
+    assert "crashes (process, after_process)" in capsys.readouterr().out
+
+
+def test_the_same_seed_replays_to_the_same_digest(capsys):
+    main(["replay", "crashing.toml", "--seed", "7"])
+    one = capsys.readouterr().out
+    main(["replay", "crashing.toml", "--seed", "7"])
+
+    assert capsys.readouterr().out == one
+
+
+def test_an_empty_witness_is_the_benign_run(capsys):
+    assert main(["replay", "calm.toml", "--witness", ""]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["check", "nothing.jsonl"], 65, "nothing.jsonl: cannot be read"),
+        (["check", "calm.toml"], 65, "calm.toml"),
+        (["check", "empty.jsonl"], 65, "empty.jsonl"),
+        (["check", "binary.jsonl"], 65, "binary.jsonl"),
+        (["check", "cut.jsonl"], 65, "cut.jsonl"),
+        (["check", "whole.jsonl", "--promise", "never_lots"], 64, "did you mean never_lost"),
+        (["run", "nothing.toml"], 64, "nothing.toml"),
+        (["run", "broken.toml"], 65, "did you mean 'events'"),
+        (["run", "calm.toml", "--speed", "3"], 64, "--speed"),
+        (["run", "delivery_guarantes"], 64, "did you mean delivery_guarantees"),
+        (["replay", "calm.toml", "--witness", "crash"], 64, "site#k=value"),
+        (["replay", "calm.toml", "--witness", "crash@nobody/at#0=1"], 64, "crash@nobody/at"),
+        (["replay", "calm.toml", "--cell", "speed=3"], 64, "speed"),
+        (["run", "delivery_guarantees", "--events", "nothing.csv"], 65, "nothing.csv"),
+        (["run", "delivery_guarantees", "--events", "bad.csv"], 65, "bad.csv"),
+    ],
+)
+def test_bad_input_is_one_clear_line(folder, capsys, arguments, code, said):
+    """What, where, the value; never a traceback."""
+    main(["replay", "calm.toml", "--trace", "whole.jsonl"])
+    whole = (folder / "whole.jsonl").read_text()
+    (folder / "cut.jsonl").write_text(whole[: len(whole) // 2])
+    (folder / "empty.jsonl").write_text("")
+    (folder / "binary.jsonl").write_bytes(bytes(range(256)))
+    (folder / "broken.toml").write_text("[workload]\nevnts = 3\n")
+    (folder / "bad.csv").write_text("case_id,event_type,timestamp\na,b,2020-01-01\n")
+    capsys.readouterr()
+
+    assert main(arguments) == code
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.startswith("simulator: error: ")
+    assert error.count("\n") == 1

@@ -1,0 +1,70 @@
+"""One scenario and one seed are one run: in any process, any hash seed, any supported Python.
+
+SIMULATOR_PYTHONS names other Pythons with the core installed, separated as in PATH;
+`python3 dev.py determinism` makes them, and says which it did not find.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.determinism_probe import digest
+
+ROOT = Path(__file__).parent.parent
+SEEDS = ("0", "1", "7")
+OTHERS = [one for one in os.environ.get("SIMULATOR_PYTHONS", "").split(os.pathsep) if one]
+
+
+@pytest.fixture(scope="module")
+def here() -> dict[str, str]:
+    """The digests of this process, by seed."""
+    return {seed: digest(int(seed)) for seed in SEEDS}
+
+
+def elsewhere(python: str, hash_seed: str) -> dict[str, str]:
+    """The digests of another process."""
+    output = subprocess.run(
+        [python, str(ROOT / "tests" / "determinism_probe.py"), *SEEDS],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return dict(line.split() for line in output.splitlines())
+
+
+def test_a_seed_is_a_run(here):
+    """Seeds differ, or equal digests would mean nothing."""
+    assert len(set(here.values())) == len(SEEDS)
+    assert {seed: digest(int(seed)) for seed in reversed(SEEDS)} == here
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "1", "4242"])
+def test_another_process_with_another_hash_seed_runs_the_same(here, hash_seed):
+    assert elsewhere(sys.executable, hash_seed) == here
+
+
+@pytest.mark.parametrize("python", OTHERS)
+def test_another_python_runs_the_same(here, python):
+    assert elsewhere(python, "3") == here
+
+
+def test_the_number_of_workers_changes_no_result(tmp_path):
+    """Who runs which run, and which comes first, is nobody's business: the files are equal."""
+    texts = []
+    for workers in ("1", "2"):
+        command = [sys.executable, "-m", "simulator", "run", "delivery_guarantees"]
+        options = ["--orders", "10", "--runs", "2", "--workers", workers]
+        subprocess.run(
+            [*command, *options, "--out", str(tmp_path / workers)],
+            cwd=ROOT,
+            capture_output=True,
+            check=False,  # So few runs may not show what the experiment declares.
+        )
+        texts.append((tmp_path / workers / "results.json").read_bytes())
+
+    assert texts[0] == texts[1]

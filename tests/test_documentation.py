@@ -1,0 +1,46 @@
+"""The documentation says what is so: its generated pages are current, its links lead somewhere.
+
+Its examples are run one by one where they stand: conftest.py collects them.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from docs import generate
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")])
+LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
+
+
+@pytest.mark.parametrize("page", generate.PAGES)
+def test_a_generated_page_is_what_the_code_says(page):
+    """If not: python docs/generate.py."""
+    assert (ROOT / "docs" / page).read_text(encoding="utf-8") == generate.PAGES[page]()
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_a_link_leads_to_a_file(path):
+    broken = [
+        target
+        for target in LINK.findall(path.read_text(encoding="utf-8"))
+        if not (path.parent / target).exists()
+    ]
+
+    assert not broken
+
+
+def test_the_readme_names_commands_that_there_are():
+    """Each `python3 dev.py ...` and each `simulator ...` in it is understood."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    known = subprocess.run(
+        [sys.executable, "dev.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+
+    commands = set(re.findall(r"python3 dev\.py (\w+)", text))
+    assert {"demo", "test"} <= commands
+    assert all(re.search(rf"\b{command}\b", known) for command in commands)
