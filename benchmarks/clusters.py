@@ -5,8 +5,9 @@
 2. The records come faster than two instances of a group can handle them, so that a backlog
    builds up, and Kafka's own defaults batch what they may: sends, appends and fetches. The run
    ends when all is handled and committed.
-3. `detail`: each record is committed by itself, and every check watches the run. `batch`: a poll
-   brings up to a hundred records, which take no time and are committed together.
+3. `detail`: each record is handled in its own time and committed by itself, and every check that
+   needs no store watches the run: the effect is that the handler is done. `batch`: a poll brings
+   up to a hundred records, which take no time and are committed together.
 4. A run that did not deliver what it should raises, whatever its speed.
 """
 
@@ -23,7 +24,6 @@ from simulator.cluster.cluster import Cluster
 from simulator.cluster.context import Context
 from simulator.cluster.service import Handler, Serving
 from simulator.errors import SimulatorError
-from simulator.protocol.store import Add
 from simulator.scenario.guarantee import AT_LEAST_ONCE
 from simulator.scenario.scenario import Consumers, Scenario
 from simulator.scenario.topology import Link, Topic, Topology
@@ -37,18 +37,10 @@ BATCH_EVENTS = 20_000
 BATCH_PER_S = 20_000
 IDLE_HOURS = 10
 KEYS = 64
+OF_STORES = ("never_applied_twice", "key_order")  # They judge the effects in a store.
+WATCHING = tuple(check for name, check in CHECKS.items() if name not in OF_STORES)
 A_HOP = uniform(200, 1_800)
 HANDLING = uniform(100, 900)
-
-
-def counting(context: Context) -> Handler:
-    """A handler whose effect is one addition, by a library in its own process."""
-    ledger = context.store("ledger")
-
-    def handle(record: object) -> None:  # noqa: ARG001 - what is counted is that it came.
-        ledger.transact(Add("handled", "all", 1))
-
-    return handle
 
 
 def doing_nothing(_: Context) -> Handler:
@@ -64,7 +56,6 @@ def scenario(workload: Workload, serving: Serving, factory: Callable[..., Handle
     """One producer, three partitions, one group of two."""
 
     def application(cluster: Cluster) -> None:
-        cluster.store("ledger")
         cluster.source(workload.producer, workload, AT_LEAST_ONCE.producer)
         cluster.group("billing", 2, factory, serving)
 
@@ -84,15 +75,15 @@ def workload_of(events: int, per_s: int) -> Workload:
 
 
 def detail(events: int, *, keep: bool) -> None:
-    """Each record handled in its own time, and committed by itself; every check watches."""
+    """Each record handled in its own time, and committed by itself; the checks watch."""
     serving = Serving(
         topics=(TOPIC,),
         settings={"auto.offset.reset": "earliest"},
         commit_each=True,
         processing=HANDLING,
     )
-    observers, finish = watch(CHECKS.values())
-    whole = scenario(workload_of(events, DETAIL_PER_S), serving, counting)
+    observers, finish = watch(WATCHING)
+    whole = scenario(workload_of(events, DETAIL_PER_S), serving, doing_nothing)
     simulate(whole, Seeded(1), observers=observers, keep=keep)
     for verdict in finish():
         if verdict.status is not Status.KEPT or not verdict.reached:

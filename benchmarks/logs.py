@@ -79,7 +79,8 @@ class Reader:
         records = self.machine.poll("poll", 0, TIMEOUT_US)
         come = 0 if records is None else len(records)
         while not come:
-            effects = self.machine.take()
+            wire = self.machine.wire
+            effects, wire.outbox = wire.outbox, []
             if not effects:
                 raise SimulatorError("the consumer waits for nothing: the log has ended")
             for effect in effects:

@@ -63,6 +63,9 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.cluster.context import Context as Context
     from simulator.cluster.producer import RecordMetadata as RecordMetadata
     from simulator.cluster.service import Serving as Serving
+    from simulator.cluster.sinks import idempotent_sink as idempotent_sink
+    from simulator.cluster.sinks import memory_sink as memory_sink
+    from simulator.cluster.sinks import naive_sink as naive_sink
     from simulator.errors import BadInput as BadInput
     from simulator.errors import CommitFailed as CommitFailed
     from simulator.errors import EventBudgetExceeded as EventBudgetExceeded
@@ -91,6 +94,7 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.protocol.store import Upsert as Upsert
     from simulator.report.figure import figure as figure
     from simulator.report.plots import results_plot as results_plot
+    from simulator.report.spacetime import follow as follow
     from simulator.report.spacetime import spacetime as spacetime
     from simulator.scenario.event_log import read_event_log as read_event_log
     from simulator.scenario.faults import Clog as Clog
@@ -226,6 +230,7 @@ _HOMES = {
     "simulator.cluster.producer": ("RecordMetadata",),
     "simulator.cluster.context": ("Context",),
     "simulator.cluster.service": ("Serving",),
+    "simulator.cluster.sinks": ("idempotent_sink", "memory_sink", "naive_sink"),
     "simulator.checks.check": ("Check", "all_of", "watch"),
     "simulator.checks.verdict": ("Status", "Verdict"),
     "simulator.checks.delivery": (
@@ -244,7 +249,7 @@ _HOMES = {
     "simulator.study.experiment": ("Experiment", "Promise"),
     "simulator.study.measures": ("flag", "number", "ratio", "samples", "share"),
     "simulator.study.results": ("Results",),
-    "simulator.report.spacetime": ("spacetime",),
+    "simulator.report.spacetime": ("follow", "spacetime"),
     "simulator.report.figure": ("figure",),
     "simulator.report.plots": ("results_plot",),
 }

@@ -73,7 +73,9 @@ class Hand:
     # --- The driver ------------------------------------------------------------------------
 
     def follow(self):
-        while effects := self.machine.take():
+        wire = self.machine.wire
+        while wire.outbox:
+            effects, wire.outbox = wire.outbox, []
             for effect in effects:
                 match effect:
                     case Ask():
@@ -103,8 +105,8 @@ class Hand:
     def wait(self, ms):
         """Let time pass, in the machine's own steps."""
         until_us = self.now_us + ms * 1_000
-        while self.machine.wake_us <= until_us:
-            self.now_us = max(self.now_us, self.machine.wake_us)
+        while self.machine.wire.wake_us <= until_us:
+            self.now_us = max(self.now_us, self.machine.wire.wake_us)
             self.machine.tick(self.now_us)
             self.follow()
         self.now_us = until_us

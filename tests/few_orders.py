@@ -28,6 +28,7 @@ SESSION = {
     "heartbeat.interval.ms": 500,
     "request.timeout.ms": 2_000,
     "default.api.timeout.ms": 5_000,
+    "max.poll.interval.ms": 5_000,  # A lost JoinGroup is waited for 5 s longer than this.
 }
 BROKER = {"group.initial.rebalance.delay.ms": 0, "group.min.session.timeout.ms": 1_000}
 

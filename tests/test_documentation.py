@@ -44,3 +44,14 @@ def test_the_readme_names_commands_that_there_are():
     commands = set(re.findall(r"python3 dev\.py (\w+)", text))
     assert {"demo", "test"} <= commands
     assert all(re.search(rf"\b{command}\b", known) for command in commands)
+
+
+def test_the_readme_shows_what_its_script_prints(capsys):
+    """The first script, and the text below it."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    script = text.split("```python\n")[1].split("```")[0]
+    shown = text.partition(script)[2].split("```text\n")[1].split("```")[0]
+
+    exec(compile(script, "README.md", "exec"), {})
+
+    assert capsys.readouterr().out == shown

@@ -1,6 +1,6 @@
 """Orders: created, then paid, then shipped; three events an order, and a ledger that adds them up.
 
-Every effect is an addition, because an addition that is done twice shows. The four ways of
+Every effect is an addition, because an addition that is done twice shows. The three ways of
 writing the same handler differ in one thing, how they know that an event was applied before:
 
 naive           they do not
@@ -8,7 +8,6 @@ idempotent      the event's id is inserted in the transaction of the effect
 in_memory_set   ids are remembered in a set, which the first restart empties
 """
 
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,22 +18,20 @@ from simulator import (
     BadInput,
     Consumers,
     Guarantee,
-    Insert,
     Scenario,
     Topic,
     Topology,
-    UniqueViolation,
     WorkItem,
     Workload,
+    idempotent_sink,
+    memory_sink,
+    naive_sink,
 )
 
 TOPIC = "orders"
 LEDGER = "ledger"
-PROCESSED = "processed"
 LIFE = ("OrderCreated", "PaymentAuthorized", "OrderShipped")
 FIRST_MOMENT = datetime(2025, 12, 4, 12, tzinfo=UTC)
-
-Handler = Callable[..., Iterator[Any]]
 
 
 def life(number: int) -> tuple[Envelope, ...]:
@@ -100,45 +97,15 @@ def _field(envelope: Envelope, name: str) -> Any:
     return found
 
 
-def naive(context: Any) -> Handler:
-    """The effect, each time."""
-    ledger = context.store(LEDGER)
-
-    def handle(record: Any) -> Iterator[Any]:
-        yield ledger.transact(effect(record.value))
-
-    return handle
+def _effect(record: Any) -> Add:
+    return effect(record.value)
 
 
-def idempotent(context: Any) -> Handler:
-    """The mark and the effect in one transaction: a second time, the mark is refused."""
-    ledger = context.store(LEDGER)
+naive = naive_sink(_effect)
+idempotent = idempotent_sink(_effect)
+in_memory_set = memory_sink(_effect)
 
-    def handle(record: Any) -> Iterator[Any]:
-        mark = Insert(PROCESSED, record.event_id, effect=False)
-        try:
-            yield ledger.transact(mark, effect(record.value))
-        except UniqueViolation:
-            return
-
-    return handle
-
-
-def in_memory_set(context: Any) -> Handler:
-    """The lecture's consumer.js: a set of ids, in the memory of the process."""
-    ledger = context.store(LEDGER)
-    processed: set[str] = set()
-
-    def handle(record: Any) -> Iterator[Any]:
-        if record.event_id in processed:
-            return
-        yield ledger.transact(effect(record.value))
-        processed.add(record.event_id)
-
-    return handle
-
-
-SINKS: dict[str, Callable[[Any], Handler]] = {
+SINKS = {
     "naive": naive,
     "idempotent": idempotent,
     "memory": in_memory_set,

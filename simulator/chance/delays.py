@@ -88,8 +88,7 @@ class Uniform(_Delay):
     def draws(self, words: Iterator[int]) -> Iterator[int]:
         """The words in equal parts."""
         count = self.high_us - self.low_us + 1
-        for word in repeat(0) if self.certain else words:
-            yield word * count >> 64
+        return tables.parts(repeat(0) if self.certain else words, count)
 
     def probability(self, value: int) -> float:
         """Of this answer above the floor."""

@@ -11,7 +11,7 @@ import attrs
 
 from simulator.chance.delays import Constant, Empirical, Exponential, Lognormal, Uniform
 from simulator.chance.drawn import Drawn, refuse
-from simulator.chance.tables import WORDS
+from simulator.chance.tables import WORDS, parts
 
 __all__ = [
     "Bernoulli",
@@ -123,9 +123,7 @@ class Pick(Drawn):
 
     def draws(self, words: Iterator[int]) -> Iterator[int]:
         """The words in n equal parts."""
-        n = self.n
-        for word in repeat(0) if self.certain else words:
-            yield word * n >> 64
+        return parts(repeat(0) if self.certain else words, self.n)
 
     def allows(self, value: int) -> bool:
         """Whether it can be an answer."""

@@ -12,7 +12,7 @@ from enum import Enum
 
 import attrs
 
-from simulator.checks.story import story
+from simulator.checks.story import about, story
 from simulator.errors import UndecidedVerdict
 from simulator.trace.trace import Trace
 
@@ -110,7 +110,7 @@ class Verdict:
             lines.append(f"  - ... and {self.cases - SHOWN_MOST} more")
         if trace is not None and trace.kept and self.evidence:
             first = self.evidence[0]
-            lines.append("What happened:")
+            lines.append(about(first.event_ids))
             lines.extend(f"  {line}" for line in story(trace, first.entries, first.event_ids))
         return "\n".join(lines)
 

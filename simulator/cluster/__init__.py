@@ -1,10 +1,10 @@
 """Who lives in the world: short drivers that let machines decide.
 
-connections  a client's connections: timeouts, reconnecting
+connections  timeouts, reconnecting         alarm  a client's one timer
 producer     the producer client          consumer  the consumer client
 broker       partitions and fetches       coordinator  the groups of a broker
 layout       who leads what               broker_settings  Kafka's names for both
 store        a store node and its client  context  what a handler is given
-service      poll, handle, commit         source  the load
+service      poll, handle, commit         source  the load            sinks  effects
 cluster      what a model deploys on      deploy  what a scenario without a model runs
 """

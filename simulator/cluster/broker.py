@@ -9,7 +9,8 @@
    answered as acks=1 is.
 
 Not modelled here: replication, controller and elections (leaders are fixed), request queues and
-service time (a request takes no time of its own), quotas, fetch sessions, rack awareness.
+service time (a request takes no time of its own), quotas, fetch sessions, rack awareness, and
+closing the connection over an error of a request with acks=0.
 """
 
 from collections import deque
@@ -21,7 +22,6 @@ from simulator.protocol import messages as m
 from simulator.protocol.errors import Error
 from simulator.protocol.names import MICROS_PER_MS, TopicPartition
 from simulator.protocol.partition import Partition
-from simulator.protocol.records import batch_bytes
 from simulator.trace.about import event_ids
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from simulator.world.network import Connection
     from simulator.world.node import Node
 
+_new = tuple.__new__  # Half the cost of a named tuple's own constructor, in the hot path.
 _NONE = Error.NONE
+EXPIRATION_CHECK_US = 600_000 * MICROS_PER_MS  # producer.id.expiration.check.interval.ms
 LATER: Any = object()  # A handler's word that the answer comes later, or never.
 
 
@@ -64,10 +66,10 @@ class Broker:
         self.node = node
         self.layout = layout
         self.partitions: dict[TopicPartition, Partition] = {}
+        self._waiting: dict[TopicPartition, list[_Waiting]] = {}
         for where in layout.led_by(node.name):
             self._lead(where)
         self.coordinators = Coordinators(self)
-        self._waiting: dict[TopicPartition, list[_Waiting]] = {}
         self._handlers: dict[type, Callable[[Connection, int, Any], Any]] = {
             m.ProduceRequest: self._produce,
             m.FetchRequest: self._fetch,
@@ -77,13 +79,21 @@ class Broker:
             m.InitProducerIdRequest: self._init_producer_id,
             **self.coordinators.handlers,
         }
+        self._tells_appended = node.trace.wants("batch_appended")
         node.on_request = self.receive
+        node.after(EXPIRATION_CHECK_US, self._expire_producers)
 
     def _lead(self, where: TopicPartition) -> None:
         settings = self.layout.settings
+        self._waiting[where] = []
         self.partitions[where] = Partition(
             where, self.node.disk.journal(str(where)), settings.log, now_us=self.node.now_us
         )
+
+    def _expire_producers(self, _: Any) -> None:
+        for partition in self.partitions.values():
+            partition.expire_producers(self.node.now_us)
+        self.node.after(EXPIRATION_CHECK_US, self._expire_producers)
 
     # --- One request at a time -----------------------------------------------------------------
 
@@ -124,12 +134,15 @@ class Broker:
             fact, answer = partition.decide_append(batch, now_us)
             if fact is not None:
                 partition.apply(fact)
-                node.record(
-                    ("batch_appended", where.topic, where.partition, answer.base_offset,
-                     event_ids((batch,)), batch.producer_id, batch.producer_epoch,
-                     batch.base_sequence)
-                )
-                if where in self._waiting:
+                if self._tells_appended:
+                    node.record(
+                        ("batch_appended", where.topic, where.partition, answer.base_offset,
+                         event_ids((batch,)), batch.producer_id, batch.producer_epoch,
+                         batch.base_sequence)
+                    )
+                else:
+                    node.trace.seq += 1
+                if self._waiting[where]:
                     self._wake(where)
             elif answer.error is _NONE:
                 node.record(
@@ -152,7 +165,7 @@ class Broker:
             return answer
         waiting = _Waiting(connection, correlation, body)
         for one in body.partitions:
-            self._waiting.setdefault(one.partition, []).append(waiting)
+            self._waiting[one[0]].append(waiting)
         waiting.timer = self.node.after(
             body.max_wait_ms * MICROS_PER_MS, self._answer_fetch, waiting
         )
@@ -162,31 +175,32 @@ class Broker:
         """The answer as of now, and whether there is reason to give it now."""
         size, enough = 0, not body.partitions
         left = body.max_bytes
+        measured = body.min_bytes > 1 or len(body.partitions) > 1
         results = []
-        for one in body.partitions:
-            partition = self.partitions.get(one.partition)
+        for where, offset, most, _, _ in body.partitions:
+            partition = self.partitions.get(where)
             if partition is None:
-                error = self.layout.not_here(one.partition)
-                results.append(m.PartitionFetched(one.partition, error))
+                error = self.layout.not_here(where)
+                results.append(m.PartitionFetched(where, error))
                 enough = True
                 continue
             if left <= 0:  # The response is full: this partition's turn comes next time.
-                high = partition.high_watermark
-                results.append(m.PartitionFetched(one.partition, _NONE, high))
+                results.append(m.PartitionFetched(where, _NONE, partition.high_watermark))
                 continue
-            read = partition.read(one.offset, min(one.max_bytes, left), body.isolation_level)
+            read = partition.read(offset, min(most, left), body.isolation_level)
             results.append(read)
             if read.error is not _NONE:
                 enough = True
-            for batch in read.batches:
-                size += batch_bytes(batch) if body.min_bytes > 1 else 1
             if read.batches:
-                left -= sum(map(batch_bytes, read.batches)) if body.max_bytes < 2**20 else 0
-        return m.FetchResponse(tuple(results)), enough or size >= body.min_bytes
+                taken = partition.bytes_of(read.batches) if measured else 1
+                size += taken
+                left -= taken
+        answer = _new(m.FetchResponse, (tuple(results),))
+        return answer, enough or size >= body.min_bytes
 
     def _wake(self, where: TopicPartition) -> None:
         """A partition has grown: answer the fetches that now have enough."""
-        for waiting in list(self._waiting.get(where, ())):
+        for waiting in tuple(self._waiting[where]):
             if not waiting.done:
                 answer, enough = self._read(waiting.body)
                 if enough:
@@ -201,10 +215,7 @@ class Broker:
         if waiting.timer is not None:
             waiting.timer.cancel()
         for one in waiting.body.partitions:
-            queue = self._waiting[one.partition]
-            queue.remove(waiting)
-            if not queue:
-                del self._waiting[one.partition]
+            self._waiting[one[0]].remove(waiting)
         self.answer(waiting.connection, waiting.correlation, answer)
 
     def _list_offsets(self, _: "Connection", __: int, body: m.ListOffsetsRequest) -> Any:
@@ -232,14 +243,4 @@ class Broker:
     def _init_producer_id(self, _: "Connection", __: int, body: m.InitProducerIdRequest) -> Any:
         if body.transactional_id is not None:
             return m.InitProducerIdResponse(Error.COORDINATOR_NOT_AVAILABLE)
-        # A block of ids is written before the first of it is given out, so none comes twice.
-        journal = self.node.disk.journal("producer-ids")
-        given = len(journal)
-        journal.append(given)
-        journal.flush()
-        return m.InitProducerIdResponse(_NONE, given * self.layout.stride + self.number, 0)
-
-    @property
-    def number(self) -> int:
-        """The broker's id."""
-        return self.layout.broker_number(self.node.name)
+        return m.InitProducerIdResponse(_NONE, self.layout.next_producer_id(), 0)

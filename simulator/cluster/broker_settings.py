@@ -20,6 +20,7 @@ OF_LOGS = {
 
 NOT_MODELLED = {
     **NOT_MODELLED_OF_GROUPS,
+    "producer.id.expiration.check.interval.ms": "producers are looked at every 600000 ms",
     "min.insync.replicas": "partitions have one replica",
     "default.replication.factor": "partitions have one replica",
     "unclean.leader.election.enable": "leaders are fixed",

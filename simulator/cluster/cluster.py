@@ -16,6 +16,7 @@ from simulator.cluster.service import HandlerFactory, Service, Serving
 from simulator.cluster.source import Source
 from simulator.cluster.store import StoreNode
 from simulator.errors import BadInput
+from simulator.scenario.topology import Topic
 from simulator.scenario.workload import Workload
 
 if TYPE_CHECKING:
@@ -47,10 +48,17 @@ class Cluster:
     # --- What a model adds ---------------------------------------------------------------------
 
     def topic(self, name: str, partitions: int = 1) -> str:
-        """One more topic; the answer is its name."""
+        """One more topic; the answer is its name.
+
+        Raises:
+            BadInput: the name is taken or can be none, or the run has begun.
+        """
+        if self.world.running:
+            raise BadInput("comes too late, the run has begun:", "cluster", name, "add it before")
         if name in self.layout.topics:
             raise BadInput("there are two topics called", "cluster", name, "give each its name")
-        self.layout.add_topic(name, partitions)
+        topic = Topic(name, partitions)  # It refuses what can be no topic.
+        self.layout.add_topic(topic.name, topic.partitions)
         return name
 
     def node(self, name: str, boot: "Boot") -> "Node":
@@ -91,10 +99,8 @@ class Cluster:
         settings: Mapping[str, Any] | None = None,
     ) -> Source:
         """A node that hands records to a producer of its own, at their times."""
-        if isinstance(items, Workload):
-            records = items.stream(self.world.chooser)
-        else:
-            records = iter(items)
+        chooser = self.world.chooser
+        records = items.stream(chooser) if isinstance(items, Workload) else iter(items)
         source = Source(self, name, records, settings or {})
         self._sources.append(source)
         return source

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from simulator.chance import uniform
+from simulator.cluster.alarm import Alarm
 from simulator.cluster.connections import Connections
 from simulator.errors import BadInput, KafkaError
 from simulator.protocol.consumer_settings import ConsumerSettings, consumer_settings
@@ -29,7 +29,6 @@ from simulator.protocol.fetching import ConsumerRecord
 from simulator.protocol.names import MICROS_PER_MS, TopicPartition
 from simulator.protocol.polling import Polling
 from simulator.protocol.wire import (
-    NEVER,
     Ask,
     CallBack,
     Disconnect,
@@ -41,10 +40,9 @@ from simulator.protocol.wire import (
 )
 
 if TYPE_CHECKING:
-    from simulator.world.kernel import Event, Timer
+    from simulator.world.kernel import Event
     from simulator.world.node import Node
 
-MILLION = 1_000_000
 CLOSE_TIMEOUT_MS = 30_000  # ConsumerUtils.DEFAULT_CLOSE_TIMEOUT_MS
 
 Partitions = tuple[TopicPartition, ...]
@@ -93,15 +91,16 @@ class Consumer:
             reconnect_backoff_ms=settings.reconnect_backoff_ms,
             reconnect_backoff_max_ms=settings.reconnect_backoff_max_ms,
         )
-        self._machine = Polling(settings, tuple(brokers), node.name, self._between)
+        self._alarm = Alarm(node, self._due)
+        self._machine = Polling(settings, tuple(brokers), node.name, self._alarm.between)
+        self._wire = self._machine.wire
         self._group = settings.group_id or ""
+        self._tells_polled = node.trace.wants("record_polled")
         self._api_us = settings.default_api_timeout_ms * MICROS_PER_MS
         self._listener: Any = None
-        self._waits: Callable[[], int] | None = None
         self._polling: Event | None = None
+        self._closes = False
         self._following = False
-        self._timer: Timer | None = None
-        self._timer_us = NEVER
 
     # --- What is consumed ------------------------------------------------------------------
 
@@ -177,13 +176,13 @@ class Consumer:
         return event
 
     def _handed_out(self, records: list[ConsumerRecord]) -> None:
-        trace = self.node.trace
-        if not trace.wants("record_polled"):
-            trace.seq += len(records)
+        node, group = self.node, self._group
+        if not self._tells_polled:
+            node.trace.seq += len(records)
             return
-        record_event, group = self.node.record, self._group
-        for record in records:
-            record_event(("record_polled", group, record[0], record[1], record[2], record[5]))
+        kind = "record_polled"
+        events = [(kind, group, one[0], one[1], one[2], one[5]) for one in records]
+        node.trace.record_each(node.kernel._now, node.name, kind, events)  # noqa: SLF001
 
     def seek(self, partition: tuple[str, int], offset: int) -> None:
         """Read on from `offset`.
@@ -230,8 +229,9 @@ class Consumer:
         Raises:
             BadInput: there is no group.id, or an offset is negative.
         """
-        event = self.node.event()
-        self._machine.commit_sync(event, self.node.now_us, offsets, self._api_us)
+        node = self.node
+        event = node.event()
+        self._machine.commit_sync(event, node.now_us, offsets, self._api_us)
         self._follow()
         return event
 
@@ -254,6 +254,7 @@ class Consumer:
     def close(self, timeout_ms: int = CLOSE_TIMEOUT_MS) -> "Event":
         """Commit automatically if that is on, give everything back, leave the group, and end."""
         event = self.node.event()
+        self._closes = True
         self._machine.close(event, self.node.now_us, timeout_ms * MICROS_PER_MS)
         self._follow()
         return event
@@ -264,32 +265,33 @@ class Consumer:
         """Carry out what the machine has decided, and move the timer to its next time."""
         if self._following:
             return  # An effect has called us: the loop below goes on with what it added.
-        machine = self._machine
+        wire = self._wire
         self._following = True
         try:
-            while effects := machine.take():
+            while wire.outbox:
+                effects, wire.outbox = wire.outbox, []
                 for effect in effects:
                     if type(effect) is Ask:
                         token, to, body, purpose, timeout_ms = effect
                         answered = partial(self._answered, token)
                         self.connections.request(to, body, answered, purpose, timeout_ms)
                     elif type(effect) is Happened:
-                        self.node.record(effect.event)
+                        self.node.record(effect[0])
                     elif type(effect) is Finished:
-                        self._finish(effect.call, effect.value)
+                        self._finish(*effect)
                     else:
                         self._carry_out(effect)
         finally:
             self._following = False
-        if machine.wake_us < self._timer_us:
-            self._arm()
+        if wire.wake_us < self._alarm.at_us:
+            self._alarm.set(wire.wake_us)
 
     def _finish(self, event: "Event", value: Any) -> None:
         if event is self._polling:
             self._polling = None
             if value:
                 self._handed_out(value)
-        elif self._machine.closed:
+        elif self._closes and self._machine.closed:
             self.connections.close()
         event.succeed(value)
 
@@ -339,25 +341,9 @@ class Consumer:
 
     # --- Time and chance -------------------------------------------------------------------
 
-    def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_us = self._machine.wake_us
-        delay_us = max(self._timer_us - self.node.now_us, 1)
-        self._timer = self.node.after(delay_us, self._due)
-
-    def _due(self, _: Any) -> None:
-        self._timer = None
-        self._timer_us = NEVER
+    def _due(self) -> None:
         self._machine.tick(self.node.now_us)
         self._follow()
-
-    def _between(self, least_us: int, most_us: int) -> int:
-        """A wait from a range; the shortest is the benign one."""
-        if self._waits is None:
-            site = f"backoff@{self.node.name}"
-            self._waits = self.node.source(site, "delay", uniform(0, MILLION))
-        return least_us + (most_us - least_us) * self._waits() // MILLION
 
 
 __all__ = ["Consumer", "ConsumerRecord", "RebalanceListener"]

@@ -44,9 +44,14 @@ class Context:
         return self.record.event_id if self.record is not None else ""
 
     def store(self, name: str) -> StoreClient:
-        """The client of a store node."""
+        """The client of a store node.
+
+        Raises:
+            BadInput: there is no such store.
+        """
         found = self._stores.get(name)
         if found is None:
+            self.cluster.store_node(name)
             found = self._stores[name] = StoreClient(self, name)
         return found
 
@@ -59,7 +64,7 @@ class Context:
         """
         if self.plain:
             self.calls += 1
-            if not self.node.point(f"produce-{self.calls - 1}"):
+            if not self.node.gate.open or not self.node.point(f"produce-{self.calls - 1}"):
                 power_cut(self.node)
         if self._producer is None:
             self._producer = self.cluster.producer(self.node, self._producer_settings)

@@ -17,6 +17,7 @@ from simulator.protocol.group_state import (
     HARD,
     GenerationStarted,
     MemberRemoved,
+    MemberSeen,
     OffsetsCommitted,
     RetentionCheck,
     StateChanged,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from simulator.world.kernel import Timer as KernelTimer
     from simulator.world.network import Connection
 
-JOURNAL = "group-"
+JOURNAL = "__consumer_offsets/"  # No topic's journal begins so: a topic has no slash.
 COMPACT_ABOVE = 1_024  # Facts in a group's journal before it is compacted.
 
 
@@ -55,6 +56,7 @@ class Coordinators:
         self._broker = broker
         self._node = broker.node
         self._config = broker.layout.settings.group
+        self._tells_commits = self._node.trace.wants("offset_committed")
         self._groups: dict[str, _Driven] = {}
         self.handlers: dict[type, Callable[[Connection, int, Any], Any]] = dict.fromkeys(
             (
@@ -62,11 +64,11 @@ class Coordinators:
                 m.SyncGroupRequest,
                 m.HeartbeatRequest,
                 m.LeaveGroupRequest,
-                m.OffsetCommitRequest,
                 m.OffsetFetchRequest,
             ),
             self._request,
         )
+        self.handlers[m.OffsetCommitRequest] = self._commit
         for name in self._node.disk.names():
             if name.startswith(JOURNAL):
                 self._load(name.removeprefix(JOURNAL))
@@ -87,21 +89,45 @@ class Coordinators:
         self._carry_out(driven, machine.recover(self._node.now_us), None)
         return driven
 
+    def _of(self, group_id: str) -> _Driven | None:
+        """A group's machine; None: another broker coordinates it."""
+        if self._broker.layout.coordinator_of(group_id) != self._node.name:
+            return None
+        if not self._groups:
+            self._look_at_retention(None)
+        return self._load(group_id)
+
     def _request(self, connection: "Connection", correlation: int, body: Any) -> Any:
-        group_id = body.group_id
-        driven = self._groups.get(group_id)
+        driven = self._groups.get(body.group_id) or self._of(body.group_id)
         if driven is None:
-            if self._broker.layout.coordinator_of(group_id) != self._node.name:
-                return _not_coordinator(body)
-            if not self._groups:
-                self._look_at_retention(None)
-            driven = self._load(group_id)
+            return _not_coordinator(body)
         request = (connection, correlation)
         step = driven.machine.decide(
             Request(request, body, connection.client.name), self._node.now_us
         )
-        answer = self._carry_out(driven, step, request)
-        if type(body) is m.OffsetCommitRequest and answer is not self._later:
+        return self._carry_out(driven, step, request)
+
+    def _commit(self, _: "Connection", __: int, body: m.OffsetCommitRequest) -> Any:
+        """The hot path: some commit every record. It is answered at once, in any case."""
+        group_id = body[0]
+        driven = self._groups.get(group_id) or self._of(group_id)
+        if driven is None:
+            return _not_coordinator(body)
+        machine, journal = driven.machine, driven.journal
+        facts, answer, timer = machine.decide_commit(body, self._node.now_us)
+        for fact in facts:
+            machine.apply(fact)
+            kind = fact.__class__
+            if kind is OffsetsCommitted:
+                journal.facts.append(fact)
+                self._trace_commit(group_id, fact)
+            elif kind is not MemberSeen:
+                self._trace(group_id, fact)
+        if len(journal.facts) > driven.compact_at:
+            self._compact(driven)
+        if timer is not None:
+            self._set_timer(driven, timer)
+        if not facts:
             self._trace_refused(body, answer)
         return answer
 
@@ -112,22 +138,26 @@ class Coordinators:
             self._trace(driven.machine.group_id, fact)
             if isinstance(fact, HARD):
                 driven.journal.append(fact)
-        if len(driven.journal) > driven.compact_at:
+        if len(driven.journal.facts) > driven.compact_at:
             self._compact(driven)
         answer = self._later
+        late = None
         for effect in step.effects:
             if type(effect) is Reply:
                 if effect.to is request:
                     answer = effect.body
                 else:
-                    connection, correlation = effect.to
-                    self._broker.answer(connection, correlation, effect.body)
+                    late = [effect] if late is None else [*late, effect]
             elif type(effect) is SetTimer:
                 self._set_timer(driven, effect)
             elif type(effect) is CancelTimer:
                 timer = driven.timers.pop(effect.name, None)
                 if timer is not None:
                     timer.cancel()
+        # Last, because an answer lets its connection's next request in, which finds all done.
+        for one in late or ():
+            connection, correlation = one.to
+            self._broker.answer(connection, correlation, one.body)
         return answer
 
     def _set_timer(self, driven: _Driven, effect: SetTimer) -> None:
@@ -157,17 +187,14 @@ class Coordinators:
         """Keep what the newest facts say, as compaction of the offsets topic does."""
         facts = driven.machine.hard_state()
         driven.journal.facts[:] = facts
+        driven.journal.flush()  # The cleaner flushes what it writes (Cleaner.cleanSegments).
         driven.compact_at = COMPACT_ABOVE + 2 * len(facts)
 
     def _trace(self, group_id: str, fact: Any) -> None:
         node = self._node
         match fact:
-            case OffsetsCommitted(member_id, generation, offsets):
-                for one in offsets:
-                    node.record(
-                        ("offset_committed", group_id, one.partition.topic,
-                         one.partition.partition, one.offset, member_id, generation)
-                    )
+            case OffsetsCommitted():
+                self._trace_commit(group_id, fact)
             case StateChanged(before, after):
                 node.record(("group_state_changed", group_id, before.value, after.value))
             case GenerationStarted(generation, protocol, leader, members):
@@ -176,6 +203,16 @@ class Coordinators:
                 )
             case MemberRemoved(member_id, reason):
                 node.record(("member_removed", group_id, member_id, reason))
+
+    def _trace_commit(self, group_id: str, fact: OffsetsCommitted) -> None:
+        node = self._node
+        member_id, generation, offsets, _ = fact
+        if not self._tells_commits:
+            node.trace.seq += len(offsets)
+            return
+        for (topic, partition), offset, _, _ in offsets:
+            event = ("offset_committed", group_id, topic, partition, offset, member_id, generation)
+            node.trace.record(node.kernel._now, node.name, (), event)  # noqa: SLF001
 
     def _trace_refused(self, body: m.OffsetCommitRequest, answer: m.OffsetCommitResponse) -> None:
         offsets = {one.partition: one.offset for one in body.offsets}

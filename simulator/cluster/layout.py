@@ -6,11 +6,12 @@ many partitions is led by all of them, and two topics do not lean on the same fi
 A group's coordinator is the leader of partition `hash(group) % 50` of `__consumer_offsets`, with
 Java's String.hashCode, as in Kafka.
 
-Not modelled here: replicas, elections, reassignment, metadata that is stale. The layout is fixed,
-and every broker knows it.
+Not modelled here: replicas, elections, reassignment, metadata that is stale, blocks of producer
+ids. The layout is fixed, and every broker knows it.
 """
 
 from collections.abc import Mapping
+from itertools import count
 from typing import TYPE_CHECKING
 
 from simulator.cluster.broker_settings import BrokerSettings
@@ -27,7 +28,7 @@ OFFSETS_PARTITIONS = 50  # offsets.topic.num.partitions
 def java_hash(text: str) -> int:
     """String.hashCode of Java, as a signed 32-bit number (over UTF-16 units)."""
     value = 0
-    encoded = text.encode("utf-16-be")
+    encoded = text.encode("utf-16-be", "surrogatepass")
     for high, low in zip(encoded[::2], encoded[1::2], strict=True):
         value = (value * 31 + (high << 8 | low)) & 0xFFFFFFFF
     return value - 2**32 if value >= 2**31 else value
@@ -45,8 +46,7 @@ class Layout:
     def __init__(self, topology: "Topology", settings: BrokerSettings) -> None:
         self.settings = settings
         self.brokers = topology.broker_names
-        self.stride = len(self.brokers)
-        self._numbers = {name: number for number, name in enumerate(self.brokers)}
+        self._producer_ids = count()
         self._leaders: dict[TopicPartition, str] = {}
         self._topics: dict[str, int] = {}
         for topic in topology.topics:
@@ -65,9 +65,9 @@ class Layout:
         """Topics, and how many partitions each has."""
         return self._topics
 
-    def broker_number(self, name: str) -> int:
-        """The id of a broker."""
-        return self._numbers[name]
+    def next_producer_id(self) -> int:
+        """A producer id that nobody has: the controllers keep count, and lose no disk."""
+        return next(self._producer_ids)
 
     def partitions(self, topic: str) -> tuple[TopicPartition, ...]:
         """A topic's partitions."""

@@ -15,13 +15,14 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from simulator.chance import Pick, uniform
+from simulator.chance import Pick
+from simulator.cluster.alarm import Alarm
 from simulator.cluster.connections import Connections
 from simulator.errors import BadInput, ProducerFailed
 from simulator.protocol.names import MICROS_PER_MS
 from simulator.protocol.producer_settings import ProducerSettings, producer_settings
 from simulator.protocol.records import Bytes, Record
-from simulator.protocol.sending import NEVER_US, Sending
+from simulator.protocol.sending import Sending
 from simulator.protocol.sending_effects import (
     Acknowledged,
     Effect,
@@ -34,10 +35,9 @@ from simulator.protocol.sending_effects import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from simulator.world.kernel import Event, Timer
+    from simulator.world.kernel import Event
     from simulator.world.node import Node
 
-MILLION = 1_000_000
 _new = tuple.__new__  # Half the cost of a named tuple's own constructor, in the hot path.
 
 # So that ids stay unique when a node restarts, or has several producers.
@@ -91,10 +91,10 @@ class Producer:
             reconnect_backoff_max_ms=settings.reconnect_backoff_max_ms,
         )
         self._picks: dict[tuple[str, int], Callable[[], int]] = {}
-        self._waits: Callable[[], int] | None = None
-        self._machine = Sending(settings, tuple(bootstrap), pick=self._pick, between=self._between)
-        self._timer: Timer | None = None
-        self._timer_us = NEVER_US
+        self._alarm = Alarm(node, self._due)
+        self._machine = Sending(
+            settings, tuple(bootstrap), pick=self._pick, between=self._alarm.between
+        )
         self._numbers = _NUMBERS.setdefault(node, count())
         self._tells_sent = node.trace.wants("record_sent")
         self._tells_acknowledged = node.trace.wants("record_acknowledged")
@@ -126,23 +126,36 @@ class Producer:
         Raises:
             BadInput: the producer is closed, or an argument cannot be used.
         """
-        node = self.node
+        event = self.node.event()
+        if event_id is None:
+            event_id = f"{self.node.name}-{next(self._numbers)}"
+        self.hand_over(topic, value, key, event_id, event, partition, headers)
+        return event
+
+    def hand_over(  # noqa: PLR0917 - the hot path
+        self,
+        topic: str,
+        value: Bytes | None,
+        key: Bytes | None,
+        event_id: str,
+        event: "Event | None" = None,
+        partition: int | None = None,
+        headers: tuple[tuple[str, Bytes], ...] = (),
+    ) -> None:
+        """As `send`, for who does not wait: without an event nobody is told what became of it."""
         machine = self._machine
         if machine.closed or (partition is not None and partition < 0):
             self._complain(partition)
-        if event_id is None:
-            event_id = f"{node.name}-{next(self._numbers)}"
-        now_us = node.now_us
-        event = node.event()
+        node = self.node
         if self._tells_sent:
             node.record(("record_sent", event_id, topic, key))
         else:
             node.trace.seq += 1
         self.pending += 1
+        now_us = node.now_us
         record = _new(Record, (key, value, event_id, now_us, headers))
         if machine.send(topic, partition, record, event, now_us):
             self._follow()
-        return event
 
     def flush(self) -> "Event":
         """An event that happens when all records handed over until now have ended."""
@@ -188,21 +201,26 @@ class Producer:
                 self._acknowledge(effect)
             else:
                 self._tell(effect)
-        if machine.wake_us < self._timer_us:
-            self._arm()
+        if machine.wake_us < self._alarm.at_us:
+            self._alarm.set(machine.wake_us)
 
     def _acknowledge(self, effect: Acknowledged) -> None:
         (topic, partition), offset, records, handles = effect
         node = self.node
         self.pending -= len(records)
         step = 1 if offset >= 0 else 0
-        tells = self._tells_acknowledged
-        if not tells:
+        if self._tells_acknowledged:
+            kind, told = "record_acknowledged", offset
+            events = []
+            for record in records:
+                events.append((kind, record[2], topic, partition, told))
+                told += step
+            node.trace.record_each(node.kernel._now, node.name, kind, events)  # noqa: SLF001
+        else:
             node.trace.seq += len(records)
-        for record, event in zip(records, handles, strict=True):
-            if tells:
-                node.record(("record_acknowledged", record[2], topic, partition, offset))
-            succeed(event, _new(RecordMetadata, (topic, partition, offset)))
+        for event in handles:
+            if event is not None:
+                succeed(event, _new(RecordMetadata, (topic, partition, offset)))
             offset += step
 
     def _tell(self, effect: Effect) -> None:
@@ -216,8 +234,9 @@ class Producer:
                 text = f"{error}: {detail}" if detail else error
                 for record, event in zip(records, handles, strict=True):
                     record_event(("record_failed", record.event_id, topic, error, definite))
-                    event.defused = True  # Whoever waits is told; nobody has to.
-                    event.fail(ProducerFailed(text, definite=definite))
+                    if event is not None:
+                        event.defused = True  # Whoever waits is told; nobody has to.
+                        event.fail(ProducerFailed(text, definite=definite))
             case Flushed(handle):
                 handle.succeed()
 
@@ -227,16 +246,7 @@ class Producer:
 
     # --- Time and chance -------------------------------------------------------------------
 
-    def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_us = self._machine.wake_us
-        delay_us = max(self._timer_us - self.node.now_us, 1)
-        self._timer = self.node.after(delay_us, self._due)
-
-    def _due(self, _: Any) -> None:
-        self._timer = None
-        self._timer_us = NEVER_US
+    def _due(self) -> None:
         self._machine.wake(self.node.now_us)
         self._follow()
 
@@ -249,12 +259,3 @@ class Producer:
             site = f"partition@{self.node.name}/{topic}"
             draw = self._picks[topic, options] = self.node.source(site, "choice", Pick(options))
         return draw()
-
-    def _between(self, least_us: int, most_us: int) -> int:
-        """A wait from a range; the fastest is the benign one."""
-        if least_us == most_us:
-            return least_us
-        if self._waits is None:
-            site = f"backoff@{self.node.name}"
-            self._waits = self.node.source(site, "delay", uniform(0, MILLION))
-        return least_us + (most_us - least_us) * self._waits() // MILLION

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from simulator.chance.choosers import never
 from simulator.chance.laws import Delay, constant
 from simulator.cluster.context import Context
 from simulator.errors import CommitFailed, KafkaError, RebalanceInProgress, RequestTimedOut
@@ -51,6 +52,7 @@ class Serving:
         commit: before, after, auto or none; see above.
         commit_each: commit after (or before) each record, not each poll.
         processing: the delay law of handling one record, before its handler runs.
+        poll_timeout_ms: how long a poll waits for records; at least 1, for time must pass.
         producer: settings of the producer by which handlers send.
     """
 
@@ -93,9 +95,13 @@ class Service:
         )
 
     def position(self, where: TopicPartition) -> int:
-        """The furthest offset that any instance was handed of a partition."""
+        """The furthest offset that any owner of a partition was handed."""
         return max(
-            (consumer.position(where) or 0 for consumer in self._consumers.values()),
+            (
+                consumer.position(where) or 0
+                for consumer in self._consumers.values()
+                if where in consumer.assignment()
+            ),
             default=0,
         )
 
@@ -111,92 +117,119 @@ class Service:
         self, node: "Node", consumer: "Consumer", context: Context, handler: Handler
     ) -> Steps:
         serving = self.serving
-        law = serving.processing
-        ticks = node.source(f"process@{node.name}", "delay", law)
-        handle = self._handling(node, context, handler, law.floor_us, ticks)
-        each = serving.commit_each
+        work = self._working(consumer, context, handler)
         consumer.subscribe(serving.topics)
+        timeout_ms = max(1, serving.poll_timeout_ms)
         while True:
             self._busy.pop(node.name, None)
-            records = yield consumer.poll(serving.poll_timeout_ms)
+            records = yield consumer.poll(timeout_ms)
             if not records:
                 continue
             self._busy[node.name] = node.incarnation
             if not node.point("after_poll"):
                 yield node.event()
-            if serving.commit == "before" and not each:
-                done = yield from self._commit(node, consumer, None)
-                if not done:
-                    continue
-            for record in records:
-                if each and serving.commit == "before":
-                    done = yield from self._commit(node, consumer, record)
-                    if not done:
-                        break
-                yield from handle(record)
-                if each and serving.commit == "after":
-                    yield from self._commit(node, consumer, record)
-            if serving.commit == "after" and not each:
-                yield from self._commit(node, consumer, None)
+            yield from work(records)
 
-    def _commit(self, node: "Node", consumer: "Consumer", record: "ConsumerRecord | None") -> Steps:
-        """Commit the positions, or just past one record; False if that is not known to be done."""
-        if not node.point("before_commit"):
-            yield node.event()
-        try:
-            if record is None:
-                yield consumer.commit_sync()
-            else:
-                yield consumer.commit_sync(
-                    {(record.topic, record.partition): record.offset + 1}
-                )
-        except (CommitFailed, RebalanceInProgress, RequestTimedOut):
-            return False  # The next poll rejoins the group; the offsets are its new owner's.
-        if not node.point("after_commit"):
-            yield node.event()
-        return True
+    @staticmethod
+    def _committing(
+        node: "Node", consumer: "Consumer"
+    ) -> Callable[["ConsumerRecord | None"], Steps]:
+        """The steps of a commit."""
+        before, after = node.crash_point("before_commit"), node.crash_point("after_commit")
+
+        def commit(record: "ConsumerRecord | None") -> Steps:
+            """The positions, or just past a record; False if they are others' by now."""
+            offsets = None if record is None else {(record[0], record[1]): record[2] + 1}
+            while True:
+                if before is not None and not before():
+                    yield node.event()
+                try:
+                    yield consumer.commit_sync(offsets)
+                except RequestTimedOut:
+                    continue  # It may have happened; to commit the same again does no harm.
+                except (CommitFailed, RebalanceInProgress):
+                    return False  # The next poll rejoins the group; its new owner commits.
+                break
+            if after is not None and not after():
+                yield node.event()
+            return True
+
+        return commit
+
+    def _working(
+        self, consumer: "Consumer", context: Context, handler: Handler
+    ) -> Callable[[list["ConsumerRecord"]], Steps]:
+        """The steps from a poll to the next: handling each record, and the commits."""
+        each = self.serving.commit_each
+        before, after = self.serving.commit == "before", self.serving.commit == "after"
+        commit = self._committing(context.node, consumer)
+        handle = self._handling(context, handler)
+
+        def work(records: "list[ConsumerRecord]") -> Steps:
+            if before and not each and not (yield from commit(None)):
+                return
+            for record in records:
+                if before and each and not (yield from commit(record)):
+                    return
+                yield from handle(record)
+                if after and each:
+                    yield from commit(record)
+            if after and not each:
+                yield from commit(None)
+
+        return work
 
     def _handling(
-        self,
-        node: "Node",
-        context: Context,
-        handler: Handler,
-        floor_us: int,
-        ticks: Callable[[], int],
+        self, context: Context, handler: Handler
     ) -> Callable[["ConsumerRecord"], Steps]:
         """The steps of handling one record."""
-        group = self.group
+        group, law = self.group, self.serving.processing
+        tries_again = self.serving.commit != "before"  # What is committed is not tried again.
+        node, trace, kernel = context.node, context.node.trace, context.node.kernel
+        name, event, tell, floor_us = node.name, node.event, trace.record, law.floor_us
+        ticks = node.source(f"process@{name}", "delay", law)
+        before, after = node.crash_point("before_process"), node.crash_point("after_process")
+        tells_started = trace.wants("processing_started")
+        tells_ended = trace.wants("processing_ended")
         waits = _waits(handler)
-        context.plain = not waits
-        tries_again = self.serving.commit != "before"
-        point, record_event = node.point, node.record
 
         def handle(record: "ConsumerRecord") -> Steps:
             context.record = record
             context.attempt = 0
-            where = (group, record.topic, record.partition, record.offset, record.event_id)
+            topic, partition, offset, _, _, event_id, _, _ = record
             while True:
                 context.attempt += 1
                 context.calls = 0
-                if not point("before_process"):
-                    yield node.event()
-                record_event(("processing_started", *where))
-                delay_us = floor_us + ticks()
+                context.plain = not waits
+                if before is not None and not before():
+                    yield event()
+                if tells_started:
+                    started = ("processing_started", group, topic, partition, offset, event_id)
+                    tell(kernel._now, name, (), started)  # noqa: SLF001
+                else:
+                    trace.seq += 1
+                delay_us = floor_us if ticks is never else floor_us + ticks()
                 if delay_us:
                     yield node.sleep(delay_us)
                 outcome = "done"
                 try:
-                    if waits:
-                        yield from _steps(handler(record))
-                    else:
-                        handler(record)
+                    made = handler(record)
+                    if waits or hasattr(made, "throw"):  # The latter wraps one that waits.
+                        context.plain = False
+                        yield from _steps(made)
+                    elif not node.gate.open:  # It swallowed its own death.
+                        yield event()
                 except KafkaError as failed:
                     outcome = type(failed).__name__
                 except PowerCut:
-                    yield node.event()
-                record_event(("processing_ended", *where, outcome))
-                if not point("after_process"):
-                    yield node.event()
+                    yield event()
+                if tells_ended:
+                    ended = ("processing_ended", group, topic, partition, offset, event_id)
+                    tell(kernel._now, name, (), (*ended, outcome))  # noqa: SLF001
+                else:
+                    trace.seq += 1
+                if after is not None and not after():
+                    yield event()
                 if outcome == "done" or not tries_again:
                     break
                 yield node.sleep(RETRY_PAUSE_US)
@@ -207,7 +240,9 @@ class Service:
 
 def _waits(handler: Handler) -> bool:
     """Whether the handler is a generator function or an `async def`."""
-    call = handler if inspect.isroutine(handler) else getattr(handler, "__call__", handler)  # noqa: B004
+    call: Any = handler
+    if not inspect.isroutine(handler):
+        call = getattr(handler, "__call__", handler)  # noqa: B004 - the function behind it
     return inspect.isgeneratorfunction(call) or inspect.iscoroutinefunction(call)
 
 

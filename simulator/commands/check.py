@@ -1,4 +1,7 @@
-"""`simulator check TRACE`: judge what a file says has happened."""
+"""`simulator check TRACE`: judge what a file says has happened.
+
+By default by what the run's guarantee had promised, if the file tells; else by every check.
+"""
 
 import argparse
 from pathlib import Path
@@ -11,6 +14,9 @@ def describe(commands: Any) -> None:
     parser.add_argument("trace", type=Path, metavar="TRACE", help="JSON lines, perhaps gzipped")
     parser.add_argument(
         "--promise", action="append", default=[], metavar="NAME", help="only this check, and others"
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="every check, not only what the run had promised"
     )
     parser.set_defaults(execute=execute)
 
@@ -28,6 +34,9 @@ def execute(options: argparse.Namespace) -> int:
     from simulator.commands.judging import told
     from simulator.trace.codec import read_trace
 
-    checks = as_usage(named, options.promise or CHECKS, "--promise")
+    asked = as_usage(named, options.promise, "--promise")
     trace = read_trace(options.trace)
-    return told(judge(trace, checks), trace)
+    promised = trace.meta.get("promises")
+    if not asked and not options.all and isinstance(promised, list):
+        asked = named((name for name in promised if name in CHECKS), str(options.trace))
+    return told(judge(trace, asked or tuple(CHECKS.values())), trace)

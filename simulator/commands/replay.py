@@ -1,6 +1,7 @@
 """`simulator replay`: one run again, from its seed or from its witness, and what it says."""
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ from simulator.commands.terminal import print_text
 
 if TYPE_CHECKING:
     from simulator.chance import Chooser
+    from simulator.checks.verdict import Verdict
+    from simulator.trace.trace import Trace
 
 
 def describe(commands: Any) -> None:
@@ -24,6 +27,9 @@ def describe(commands: Any) -> None:
         "--lenient", action="store_true", help="let pass what of the witness the run never met"
     )
     parser.add_argument("--trace", type=Path, metavar="FILE", help="write the trace there")
+    parser.add_argument(
+        "--figure", type=Path, metavar="FILE", help="draw the first broken case there, as SVG"
+    )
     parser.set_defaults(execute=execute, takes_rest=True)
 
 
@@ -34,6 +40,7 @@ def execute(options: argparse.Namespace) -> int:
         WrongUsage: there is no such experiment, cell or witness.
         UnknownSite: the witness names a site that the run never met.
         ReplayDiverged: the witness is of another run.
+        BadInput: a file cannot be written.
     """
     from simulator.checks.check import judge
     from simulator.commands.declared import as_usage, declared, labels_of
@@ -56,7 +63,42 @@ def execute(options: argparse.Namespace) -> int:
 
         write_trace(trace, options.trace)
         print(f"written: {options.trace}")
-    return told(judge(trace, as_checks(experiment.checks).values()), trace)
+    verdicts = judge(trace, as_checks(experiment.checks).values())
+    if options.figure is not None:
+        title = f"{experiment.name}, {chooser.describe()}"
+        write_text(options.figure, drawn(trace, verdicts, str(cell), title))
+        print(f"written: {options.figure}")
+    return told(verdicts, trace)
+
+
+def drawn(trace: "Trace", verdicts: "Iterable[Verdict]", name: str, title: str) -> str:
+    """The first broken case as a space-time figure in SVG; if there is none, the whole run."""
+    from simulator.checks.verdict import Status
+    from simulator.report.figure import figure
+    from simulator.report.spacetime import follow, spacetime
+
+    judged = tuple(verdicts)
+    broken = [verdict for verdict in judged if verdict.status is Status.BROKEN]
+    case = next((one for verdict in broken for one in verdict.evidence), None)
+    kept = all(verdict.status is Status.KEPT for verdict in judged)
+    run, told = spacetime(trace), "every promise kept" if kept else "no promise broken"
+    if case is not None:
+        run, told = follow(run, *case.event_ids) if case.event_ids else run, case.sentence
+    return figure([(name, told, run)], title=title)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file.
+
+    Raises:
+        BadInput: it cannot be written.
+    """
+    from simulator.errors import BadInput
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"cannot be written: {error.strerror}", str(path)) from None
 
 
 def chooser_of(options: argparse.Namespace) -> "Chooser":

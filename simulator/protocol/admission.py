@@ -24,7 +24,7 @@ from simulator.protocol.accumulator import (
 )
 from simulator.protocol.dispatch import Dispatch
 from simulator.protocol.errors import Error
-from simulator.protocol.partitioning import partition_of_key
+from simulator.protocol.partitioning import positive_hash
 from simulator.protocol.producer_settings import ProducerSettings
 from simulator.protocol.records import BATCH_OVERHEAD_BYTES, Record
 from simulator.protocol.sending_effects import Failed
@@ -102,7 +102,7 @@ class Admission:
             key = record.key
             if key is None or not self._by_key:
                 return self._place_sticky(topic, record, size_bytes, handle, now_us)
-            partition = partition_of_key(key, len(queues))
+            partition = positive_hash(key) % len(queues)
         elif partition >= len(queues):
             return GREW, None
         queue = queues[partition]

@@ -35,7 +35,7 @@ from simulator.errors import (
 )
 from simulator.protocol.errors import Error
 from simulator.protocol.lookup import COORDINATOR_GONE, Lookup
-from simulator.protocol.membership import Generation, Membership, MemberState
+from simulator.protocol.membership import NO_MEMBER, Generation, Membership, MemberState
 from simulator.protocol.messages import (
     CommittedOffset,
     OffsetCommitRequest,
@@ -44,7 +44,11 @@ from simulator.protocol.messages import (
     OffsetFetchResponse,
 )
 from simulator.protocol.names import NO_GENERATION, TopicPartition
+from simulator.protocol.positions import Positions
 from simulator.protocol.wire import NEVER, CallBack, Happened, Wire
+
+_new = tuple.__new__  # Half the cost of a named tuple's own constructor, in the hot path.
+_NONE = Error.NONE  # An enum's member costs a look-up in its class.
 
 Offsets = dict[TopicPartition, int]
 Done = Callable[[KafkaError | None, int], None]
@@ -54,60 +58,86 @@ Got = Callable[[dict[TopicPartition, int] | KafkaError, int], None]
 class Attempt:
     """Something tried again until it succeeds, fails for good, or its time is up.
 
-    try_once: starts one attempt; it tells `outcome` how that went.
+    `try_once(attempt, now_us)` starts one attempt and tells `outcome` how that went; `end` is told
+    the last outcome. `subject` is whatever it is about.
     """
 
-    __slots__ = ("_attempts", "_end", "_give_up_us", "_try_once", "_wire", "busy", "try_at_us")
+    __slots__ = (
+        "_attempts",
+        "_end",
+        "_owner",
+        "_try_once",
+        "busy",
+        "give_up_us",
+        "sent",
+        "subject",
+        "try_at_us",
+    )
 
     def __init__(
         self,
-        wire: Wire,
-        give_up_us: int,
+        owner: "Committing",
+        subject: Any,
         try_once: Callable[["Attempt", int], None],
+        give_up_us: int,
         end: Callable[[Any, int], None],
     ) -> None:
-        self._wire = wire
-        self._give_up_us = give_up_us
+        self._owner = owner
+        self.subject = subject
         self._try_once = try_once
+        self.give_up_us = give_up_us
         self._end = end
         self._attempts = 0
         self.busy = False
         self.try_at_us = 0
+        self.sent = NO_MEMBER  # As which member of which generation it was asked last.
 
-    def go_on(self, now_us: int) -> bool:
-        """Try again if it is time to; whether it is over."""
-        if now_us >= self._give_up_us:
-            self._try_once = _never_again
-            self._end(RequestTimedOut("REQUEST_TIMED_OUT: default.api.timeout.ms is over"), now_us)
-            return True
-        if not self.busy and now_us >= self.try_at_us:
+    def go_on(self, now_us: int) -> None:
+        """Try again if it is time to."""
+        if now_us >= self.give_up_us:
+            late = RequestTimedOut("REQUEST_TIMED_OUT: default.api.timeout.ms is over")
+            self._over(late, now_us)
+        elif not self.busy and now_us >= self.try_at_us:
             self.busy = True
             self._try_once(self, now_us)
-        return False
 
-    def outcome(self, result: Any, now_us: int) -> bool:
-        """An attempt ended with a value or an error; whether that was the last one."""
+    def committed(self, body: OffsetCommitResponse | None, now_us: int) -> None:
+        """The coordinator has answered a commit of `subject`, or will not."""
+        error = self._owner.committed(self.subject, self.sent, body)
+        if error is None and self._try_once is not _never_again:
+            self._over(None, now_us)
+        else:
+            self.outcome(error, now_us)
+
+    def outcome(self, result: Any, now_us: int) -> None:
+        """An attempt ended with a value or an error."""
         if self._try_once is _never_again:
-            return True
+            return
         self.busy = False
         if (
             result is not None
             and isinstance(result, RetriableError)
             and not isinstance(result, RebalanceInProgress)
         ):
-            self.try_at_us = now_us + self._wire.backoff_us(self._attempts)
+            wire = self._owner.wire
+            self.try_at_us = now_us + wire.backoff_us(self._attempts)
             self._attempts += 1
-            self._wire.want(min(self.try_at_us, self._give_up_us))
-            return False
+            wire.want(min(self.try_at_us, self.give_up_us))
+        else:
+            self._over(result, now_us)
+
+    def _over(self, result: Any, now_us: int) -> None:
         self._try_once = _never_again
         self._end(result, now_us)
-        return True
+        waiting = self._owner.waiting
+        if self in waiting:
+            waiting.remove(self)
 
     def due_us(self, now_us: int) -> int:
         """When to go on, if no answer comes before."""
         if self.busy or self.try_at_us <= now_us:
-            return self._give_up_us
-        return min(self.try_at_us, self._give_up_us)
+            return self.give_up_us
+        return min(self.try_at_us, self.give_up_us)
 
 
 def _never_again(_: Attempt, __: int) -> None:
@@ -128,13 +158,13 @@ class Committing:
         wire: Wire,
         lookup: Lookup,
         membership: Membership,
-        subscribed: Callable[[], bool],
+        positions: Positions,
         instance_id: str | None,
     ) -> None:
-        self._wire = wire
+        self.wire = wire
         self._lookup = lookup
         self._membership = membership
-        self._subscribed = subscribed
+        self._positions = positions
         self._instance_id = instance_id
         self.waiting: list[Attempt] = []
         self._completed: deque[CallBack] = deque()
@@ -146,49 +176,48 @@ class Committing:
 
     def sync(self, offsets: Offsets, give_up_us: int, now_us: int, done: Done) -> None:
         """Commit, again and again if need be; `done` is told None, or the error."""
-        if not offsets:
+        if offsets:
+            self._start(Attempt(self, offsets, self._commit_once, give_up_us, done), now_us)
+        else:
             done(None, now_us)
+
+    def _commit_once(self, attempt: Attempt, now_us: int) -> None:
+        if self._lookup.node is None:
+            attempt.busy = False
+            self._lookup.find(now_us)
             return
-
-        def try_once(attempt: Attempt, at_us: int) -> None:
-            if self._lookup.node is None:
-                attempt.busy = False
-                self._lookup.find(at_us)
+        offsets: Offsets = attempt.subject
+        membership = self._membership
+        if membership.state is not MemberState.STABLE:
+            outside = self._outside(offsets)
+            if outside is not None:
+                attempt.outcome(outside, now_us)
                 return
-            self._send(offsets, at_us, lambda error, then_us: self._over(attempt, error, then_us))
-
-        self._start(Attempt(self._wire, give_up_us, try_once, done), give_up_us, now_us)
+        attempt.sent = membership.now
+        self._lookup.ask(self._request(offsets), attempt.committed)
 
     def get(
         self, partitions: Iterable[TopicPartition], give_up_us: int, now_us: int, got: Got
     ) -> None:
         """Ask what is committed, again and again if need be; see `fetch`."""
-        wanted = tuple(partitions)
+        self._start(Attempt(self, tuple(partitions), self._get_once, give_up_us, got), now_us)
 
-        def try_once(attempt: Attempt, at_us: int) -> None:
-            if self._lookup.node is None:
-                attempt.busy = False
-                self._lookup.find(at_us)
-                return
-            self.fetch(wanted, lambda result, then_us: self._over(attempt, result, then_us))
+    def _get_once(self, attempt: Attempt, now_us: int) -> None:
+        if self._lookup.node is None:
+            attempt.busy = False
+            self._lookup.find(now_us)
+        else:
+            self.fetch(attempt.subject, attempt.outcome)
 
-        self._start(Attempt(self._wire, give_up_us, try_once, got), give_up_us, now_us)
-
-    def _start(self, attempt: Attempt, give_up_us: int, now_us: int) -> None:
+    def _start(self, attempt: Attempt, now_us: int) -> None:
         self.waiting.append(attempt)
-        self._wire.want(give_up_us)
-        if attempt.go_on(now_us) and attempt in self.waiting:
-            self.waiting.remove(attempt)
-
-    def _over(self, attempt: Attempt, result: Any, now_us: int) -> None:
-        if attempt.outcome(result, now_us) and attempt in self.waiting:
-            self.waiting.remove(attempt)
+        self.wire.wake_us = min(self.wire.wake_us, attempt.give_up_us)
+        attempt.go_on(now_us)
 
     def go_on(self, now_us: int) -> None:
         """Something has changed, or time has passed: try what can be tried."""
         for attempt in tuple(self.waiting):
-            if attempt.go_on(now_us) and attempt in self.waiting:
-                self.waiting.remove(attempt)
+            attempt.go_on(now_us)
 
     def due_us(self, now_us: int) -> int:
         """When to `go_on`."""
@@ -241,62 +270,68 @@ class Committing:
         while self._completed:
             callback = self._completed.popleft()
             if callback.callback is not None:
-                self._wire.outbox.append(callback)
+                self.wire.outbox.append(callback)
 
     # --- One request ------------------------------------------------------------------------
 
     def _send(self, offsets: Offsets, now_us: int, done: Done) -> None:
-        membership = self._membership
-        if self._subscribed():
-            if membership.state is not MemberState.STABLE:
-                outside: KafkaError
-                if membership.rebalancing:
-                    outside = RebalanceInProgress("REBALANCE_IN_PROGRESS: poll, then commit again")
-                    self._note(offsets, "REBALANCE_IN_PROGRESS")
-                else:
-                    outside = CommitFailed("UNKNOWN_MEMBER_ID: this consumer is not in the group")
-                    self._note(offsets, "UNKNOWN_MEMBER_ID")
-                done(outside, now_us)
-                return
-            sent = membership.now
-            number, member_id = sent.number, sent.member_id
-        else:
-            sent = membership.now
-            number, member_id = NO_GENERATION, ""
-        request = OffsetCommitRequest(
-            membership.group_id,
-            number,
-            member_id,
-            tuple([CommittedOffset(one, offset) for one, offset in offsets.items()]),
-            self._instance_id,
-        )
+        outside = self._outside(offsets)
+        if outside is not None:
+            done(outside, now_us)
+            return
+        sent = self._membership.now
         self._lookup.ask(
-            request, lambda body, at_us: done(self._committed(offsets, sent, body), at_us)
+            self._request(offsets),
+            lambda body, at_us: done(self.committed(offsets, sent, body), at_us),
         )
 
-    def _committed(
+    def _outside(self, offsets: Offsets) -> KafkaError | None:
+        """Why this client must not even ask, or None: see rule 3."""
+        membership = self._membership
+        if membership.state is MemberState.STABLE or not self._positions.subscribed:
+            return None
+        if membership.rebalancing:
+            self._note(offsets, "REBALANCE_IN_PROGRESS")
+            return RebalanceInProgress("REBALANCE_IN_PROGRESS: poll, then commit again")
+        self._note(offsets, "UNKNOWN_MEMBER_ID")
+        return CommitFailed("UNKNOWN_MEMBER_ID: this consumer is not in the group")
+
+    def _request(self, offsets: Offsets) -> OffsetCommitRequest:
+        membership = self._membership
+        number, member_id, _ = membership.now
+        if not self._positions.subscribed:
+            number, member_id = NO_GENERATION, ""
+        asked: list[CommittedOffset] = []
+        for where, offset in offsets.items():
+            asked.append(_new(CommittedOffset, (where, offset, -1, "")))
+        whose = (membership.group_id, number, member_id)
+        return _new(OffsetCommitRequest, (*whose, tuple(asked), self._instance_id))
+
+    def committed(
         self, offsets: Offsets, sent: Generation, body: OffsetCommitResponse | None
     ) -> KafkaError | None:
+        """What an answer means for the commit: None, it is done."""
         group = self._lookup.group_id
-        outbox = self._wire.outbox
+        outbox = self.wire.outbox
         if body is None:
             self._note(offsets, Error.NETWORK_EXCEPTION.name)
             self._lookup.lose(disconnected=True)
             return RequestTimedOut("NETWORK_EXCEPTION: the commit may have been done")
-        first = Error.NONE
+        first = _NONE
         for where, error in body.results:
             name = "NONE"
-            if error is not Error.NONE:
+            if error is not _NONE:
                 name = error.name
-                if first is Error.NONE:
+                if first is _NONE:
                     first = error
-            outbox.append(Happened(("commit_answered", group, *where, offsets[where], name)))
-        return None if first is Error.NONE else self._refused(first, sent)
+            event = ("commit_answered", group, *where, offsets[where], name)
+            outbox.append(_new(Happened, (event,)))
+        return None if first is _NONE else self._refused(first, sent)
 
     def _note(self, offsets: Offsets, error: str) -> None:
         for (topic, partition), offset in offsets.items():
             event = ("commit_answered", self._lookup.group_id, topic, partition, offset, error)
-            self._wire.outbox.append(Happened(event))
+            self.wire.outbox.append(Happened(event))
 
     def _refused(self, error: Error, sent: Generation) -> KafkaError:
         membership = self._membership

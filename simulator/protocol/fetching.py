@@ -126,6 +126,10 @@ class Fetching:
 
     Args:
         reset: what to do with a partition whose position is out of the log's range.
+
+    Attributes:
+        again: an answer has brought nothing at all, and the same is to be asked again; whoever
+            gives an answer in sets it to False before.
     """
 
     def __init__(
@@ -146,6 +150,7 @@ class Fetching:
         self._in_flight: dict[str, FetchRequest] = {}
         self._pause: dict[str, tuple[int, int]] = {}  # node -> (not before, failures)
         self._idle: dict[str, FetchRequest] = {}  # Answered with nothing: the same again.
+        self.again = False
         self._outdated: dict[str, FetchRequest] = {}  # In flight, and not to be sent again as is.
         self._moved = -1  # Positions.moved as of the last look at what to fetch.
 
@@ -289,6 +294,7 @@ class Fetching:
                 self._buffer(request, place, result)
         if empty:
             self._idle[node] = request
+            self.again = self._moved == self._positions.moved and not self._queue
         else:
             self._moved = -1
 
@@ -306,6 +312,8 @@ class Fetching:
 
     def due_us(self, now_us: int) -> int:
         """When a fetch that waits for its broker may be sent."""
+        if not self._pause:
+            return NEVER
         return min((at for at, _ in self._pause.values() if at > now_us), default=NEVER)
 
 

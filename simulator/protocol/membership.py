@@ -260,6 +260,10 @@ class Membership:
         self.now = NO_MEMBER if member_too else Generation(NO_GENERATION, self.now.member_id)
         self.rejoin_needed = True
         self.needs_prepare = True
+        if self.to_assign is not None:
+            # The leader still waited for metadata: no answer is due that would end the join.
+            self.to_assign = None
+            self.joining = False
 
     @property
     def lost(self) -> bool:

@@ -36,7 +36,7 @@ from simulator.protocol.names import MICROS_PER_MS, TopicPartition
 from simulator.protocol.positions import Positions, partition_of
 from simulator.protocol.rebalancing import Rebalancing
 from simulator.protocol.starting import Starting
-from simulator.protocol.wire import NEVER, Draw, Effect, Failed, Finished, Wire
+from simulator.protocol.wire import NEVER, Draw, Failed, Finished, Wire
 
 Records = list[ConsumerRecord]
 
@@ -54,13 +54,14 @@ class Polling:
     Attributes:
         settings: as given.
         positions: what is assigned, and where; seek, pause and the like are its methods.
+        wire: its `outbox` is what is to be done, in order; its `wake_us` when to `tick` at last.
     """
 
     def __init__(
         self, settings: ConsumerSettings, brokers: Sequence[str], client_id: str, draw: Draw
     ) -> None:
         self.settings = settings
-        self._wire = wire = Wire(draw, settings.backoff_range_us)
+        self.wire = wire = Wire(draw, settings.backoff_range_us)
         self.positions = positions = Positions()
         max_age_us = settings.metadata_max_age_ms * MICROS_PER_MS
         self._leaders = leaders = Leaders(wire, brokers, max_age_us, self._metadata_changed)
@@ -68,7 +69,7 @@ class Polling:
         self._lookup = lookup = Lookup(settings.group_id or "", wire, leaders)
         self._membership = membership = Membership(settings, wire, lookup, client_id)
         self._committing = committing = Committing(
-            wire, lookup, membership, lambda: positions.subscribed, settings.group_instance_id
+            wire, lookup, membership, positions, settings.group_instance_id
         )
         group = None if settings.group_id is None else (lookup, committing)
         self._starting = Starting(settings, wire, positions, leaders, group)
@@ -90,20 +91,15 @@ class Polling:
 
     # --- For the driver --------------------------------------------------------------------
 
-    @property
-    def wake_us(self) -> int:
-        """The machine wants `tick` at this time, or earlier."""
-        return self._wire.wake_us
-
-    def take(self) -> list[Effect]:
-        """What is to be done, in order; the outbox is empty afterwards."""
-        outbox, self._wire.outbox = self._wire.outbox, []
-        return outbox
-
     def answered(self, token: int, body: Any, now_us: int) -> None:
         """The answer to `Ask(token, ...)`, or None when there will be none."""
-        self._wire.answer(token, body, now_us)
-        self._go_on(now_us)
+        fetching = self._fetching
+        fetching.again = False
+        self.wire.answer(token, body, now_us)
+        if fetching.again and self._poll is not None:
+            fetching.send(now_us)  # The shortest turn: nothing is new, so ask the same again.
+        else:
+            self._go_on(now_us)
 
     def listened(self, error: Exception | None, now_us: int) -> None:
         """The listener called by `Listen` is done; error: what it threw."""
@@ -112,24 +108,29 @@ class Polling:
 
     def tick(self, now_us: int) -> None:
         """Time has passed."""
-        wire = self._wire
+        wire = self.wire
         wire.wake_us = NEVER
-        self._membership.beat(now_us, polling=self._poll is not None)
+        polling = self._poll is not None
+        self._membership.beat(now_us, polling=polling)
         self._go_on(now_us)
-        due = [self._membership.due_us(), self._committing.due_us(now_us)]
-        if self._committing.waiting or self._poll is not None or self._closing is not None:
-            due.append(self._lookup.due_us())
-        if self._closing is not None:
-            due.append(self._closing.give_up_us)
+        self._want(self._membership.due_us(), now_us)
+        if self._committing.waiting or self._closing is not None:
+            self._want(self._committing.due_us(now_us), now_us)
+            self._want(self._lookup.due_us(), now_us)
+            self._want(self._closing.give_up_us if self._closing else NEVER, now_us)
         if self._poll is not None:
-            due.append(self._poll_until_us)
-            due.append(self._auto.at_us)
-            due.append(self._leaders.due_us)
-            due.append(self._rebalancing.due_us())
-            due.append(self._starting.due_us(now_us))
-            due.append(self._fetching.due_us(now_us))
-        # What was due by now has had its chance: it waits for an answer, not for the clock.
-        wire.want(min((at for at in due if at > now_us), default=NEVER))
+            self._want(self._poll_until_us, now_us)
+            self._want(self._auto.at_us, now_us)
+            self._want(self._leaders.due_us, now_us)
+            self._want(self._lookup.due_us(), now_us)
+            self._want(self._rebalancing.due_us(), now_us)
+            self._want(self._starting.due_us(now_us), now_us)
+            self._want(self._fetching.due_us(now_us), now_us)
+
+    def _want(self, at_us: int, now_us: int) -> None:
+        """What was due by now has had its chance: it waits for an answer, not for the clock."""
+        if now_us < at_us < self.wire.wake_us:
+            self.wire.wake_us = at_us
 
     def _go_on(self, now_us: int) -> None:
         """Something has changed: go on with every call of the application that waits."""
@@ -145,11 +146,12 @@ class Polling:
             else:
                 if records is not None:
                     self._end_poll(Finished(self._poll, records))
-        self._membership.in_call = self._waiting
+        busy = self._poll is not None or self._closing is not None
+        self._membership.in_call = busy or bool(self._committing.waiting)
 
     def _end_poll(self, end: Finished | Failed) -> None:
         self._poll = None
-        self._wire.outbox.append(end)
+        self.wire.outbox.append(end)
 
     @property
     def _waiting(self) -> bool:
@@ -177,9 +179,9 @@ class Polling:
             self._poll = call
             self._poll_until_us = until_us
             self._membership.in_call = True
-            self._wire.want(until_us)
-            self._wire.want(self._auto.at_us)
-            self._wire.want(self._leaders.due_us)
+            self.wire.want(until_us)
+            self.wire.want(self._auto.at_us)
+            self.wire.want(self._leaders.due_us)
         return records
 
     def _turn(self, now_us: int, until_us: int) -> Records | None:
@@ -197,7 +199,7 @@ class Polling:
             elif membership.rejoin_needed or membership.joining:
                 self._rebalancing.go_on(now_us)
                 settles = not (membership.rejoin_needed or membership.joining)
-            self._wire.throw()
+            self.wire.throw()
             if self._rebalancing.listening is not None:
                 return None
         if now_us >= self._leaders.due_us:
@@ -207,7 +209,7 @@ class Polling:
                 self._auto.maybe(now_us)
             if self.positions.unsettled:
                 waits = self._starting.settle(now_us)
-                self._wire.throw()
+                self.wire.throw()
         if waits and now_us < until_us:
             return None
         fetching = self._fetching
@@ -249,12 +251,12 @@ class Polling:
                 except KafkaError as fenced:
                     error = error or fenced
             end = Finished(call, None) if error is None else Failed(call, error)
-            self._wire.outbox.append(end)
+            self.wire.outbox.append(end)
 
         if committing.has_news:
             committing.run_callbacks()
         committing.sync(wanted, now_us + timeout_us, now_us, done)
-        self._membership.in_call = self._waiting
+        self._membership.in_call = bool(committing.waiting) or self._waiting
 
     def commit_async(
         self, now_us: int, offsets: Mapping[Any, int] | None, callback: Any = None
@@ -274,10 +276,10 @@ class Polling:
 
         def got(result: dict[TopicPartition, int] | KafkaError, _: int) -> None:
             if isinstance(result, KafkaError):
-                self._wire.outbox.append(Failed(call, result))
+                self.wire.outbox.append(Failed(call, result))
             else:
                 found = {one: result.get(one) for one in wanted}
-                self._wire.outbox.append(Finished(call, found))
+                self.wire.outbox.append(Finished(call, found))
 
         self._committing.get(wanted, now_us + timeout_us, now_us, got)
         self._membership.in_call = self._waiting
@@ -287,10 +289,12 @@ class Polling:
         if offsets is None:
             return self.positions.consumed()
         wanted: Offsets = {}
+        assigned: dict[Any, Any] = self.positions.assigned
         for partition, offset in offsets.items():
-            if isinstance(offset, bool) or not isinstance(offset, int) or offset < 0:
+            if type(offset) is not int or offset < 0:
                 raise BadInput("an offset to commit is a whole number from 0:", "", offset)
-            wanted[partition_of(partition)] = offset
+            known = assigned.get(partition)
+            wanted[partition_of(partition) if known is None else known.partition] = offset
         return wanted
 
     # --- What is consumed ------------------------------------------------------------------
@@ -347,7 +351,7 @@ class Polling:
             self.positions.assign(())
             self._fetching.forget()
             self._leaders.want(())
-            self._wire.outbox.append(Finished(call, None) if not error else Failed(call, error))
+            self.wire.outbox.append(Finished(call, None) if not error else Failed(call, error))
 
         self._rebalancing.leave(now_us, given_back)
         self._membership.in_call = self._waiting
@@ -361,12 +365,12 @@ class Polling:
         self._closing = Closing(
             call,
             give_up_us,
-            self._wire,
+            self.wire,
             rebalancing=self._rebalancing,
             group=(self._lookup, self._membership, self._committing),
             leaves=settings.internal_leave_group_on_close and self.positions.subscribed,
         )
-        self._wire.want(give_up_us)
+        self.wire.want(give_up_us)
         self._membership.in_call = True
         self._closing.begin(self.positions.consumed() if self._auto.on else {}, now_us)
 

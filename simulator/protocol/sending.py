@@ -34,6 +34,7 @@ from simulator.protocol.dispatch import Dispatch
 from simulator.protocol.errors import Error
 from simulator.protocol.messages import InitProducerIdRequest, InitProducerIdResponse
 from simulator.protocol.names import MICROS_PER_MS
+from simulator.protocol.partitioning import positive_hash
 from simulator.protocol.producer_settings import ProducerSettings
 from simulator.protocol.records import (
     BATCH_OVERHEAD_BYTES,
@@ -64,6 +65,7 @@ class Sending:
     __slots__ = (
         "_admission",
         "_asking_for_id",
+        "_by_key",
         "_delivery_us",
         "_dispatch",
         "_doomed",
@@ -102,6 +104,7 @@ class Sending:
         self._retry_backoff_us = settings.retry_backoff_ms * MICROS_PER_MS
         self._most_bytes = min(settings.max_request_size, settings.buffer_memory)
         self._most_in_flight = settings.max_in_flight_requests_per_connection
+        self._by_key = not settings.partitioner_ignore_keys
         self._waits_for_slot = False  # A request waits until some broker has answered another.
         self._asking_for_id = False
         self._id_retry_us = 0
@@ -148,8 +151,18 @@ class Sending:
             admission.refuse(topic, record, handle, self._doomed.name, "no producer id")
             return True
         known = self._where.topics.get(topic)
+        store = self._store
         outcome = NO_MEMORY
-        if known is not None and not self._store.starved:
+        if known is not None and not store.starved:
+            if partition is None and key is not None and self._by_key:
+                # Mostly it joins the open batch of its key's partition: the shortest way there.
+                queues = known.queues
+                batch = queues[positive_hash(key) % len(queues)].open
+                if batch is not None and batch.size_bytes + size_bytes < store.batch_bytes:
+                    batch.size_bytes += size_bytes
+                    batch.records.append(record)
+                    batch.handles.append(handle)
+                    return bool(self._dispatch.effects)
             outcome, queue = admission.place(known, partition, record, size_bytes, handle, now_us)
             if queue is not None:
                 if outcome == GREW:

@@ -16,6 +16,8 @@ from simulator.protocol.names import TopicPartition
 
 NEVER = 1 << 62
 
+_new = tuple.__new__  # Half the cost of a named tuple's own constructor, in the hot path.
+
 Answered = Callable[[Any, int], None]  # The answer or None, and the time.
 Draw = Callable[[int, int], int]  # A delay between least and most, chosen by the driver.
 
@@ -118,7 +120,7 @@ class Wire:
         token = self._next
         self._next = token + 1
         self._asked[token] = answered
-        self.outbox.append(Ask(token, to, body, purpose, timeout_ms))
+        self.outbox.append(_new(Ask, (token, to, body, purpose, timeout_ms)))
 
     def answer(self, token: int, body: Any, now_us: int) -> None:
         """An answer has come, or will not come (None)."""

@@ -1,25 +1,17 @@
 """One pass over a trace, which makes the rows of its pictures.
 
-A row that is not over yet is a draft (a dict), so that what is learnt later can be written into
-it. What a server does is joined to the message that asked for it by what both say: the sink, the
+What a server does is joined to the message that asked for it by what both say: the sink, the
 broker, the partition, the events, the offset.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import attrs
-
 from simulator.checks.delivery import never_lost
 from simulator.checks.verdict import Status
-from simulator.report.rows import ROLES, Lane, Row, Spacetime
+from simulator.report.drafts import Draft, Drafts
+from simulator.report.rows import UNMOVED, Spacetime
 from simulator.trace.trace import FlatEntry, Trace
-
-Draft = dict[str, Any]
-DOWN = frozenset(("crash", "pause"))
-WAITED = "waited"  # The detail of a commit that moved nothing.
-_FIELDS = tuple(field.name for field in attrs.fields(Row))
 
 
 def place(topic: str, partition: int) -> str:
@@ -27,20 +19,26 @@ def place(topic: str, partition: int) -> str:
     return f"{topic}-{partition}"
 
 
-class Reader:
+def rows_of(trace: Trace) -> Spacetime:
+    """The lanes and rows of a kept trace.
+
+    Raises:
+        BadInput: the trace was not kept.
+    """
+    return _Reader().read(trace)
+
+
+class _Reader:
     """What is known so far."""
 
     def __init__(self) -> None:
-        self.drafts: list[Draft] = []
-        self.roles: dict[str, str] = {}
-        self.groups: dict[str, str] = {}  # member -> group
-        self.leaders: dict[str, str] = {}  # partition -> broker
-        self.keys: dict[str, str] = {}
+        self.drafts = drafts = Drafts()
+        self.draft, self.lane, self.again = drafts.add, drafts.lane, drafts.again
+        self.latest: dict[tuple[str, ...], Draft] = {}  # The last row of some sort.
         self.messages: dict[int, FlatEntry] = {}  # message -> its sending
+        self.attempts: dict[tuple[int, str, int], int] = {}  # message, partition -> which time
         self.asked: dict[tuple[Any, ...], FlatEntry] = {}  # what was asked of whom -> its sending
         self.fetched: dict[tuple[str, str, str], Draft] = {}  # node, partition, event -> arrival
-        self.times: dict[tuple[Any, ...], int] = {}  # anything that is counted
-        self.latest: dict[tuple[str, ...], Draft] = {}  # the last row of some sort
         self.committed: dict[tuple[str, str], int] = {}
         self.working: dict[str, Draft] = {}
         self.down: dict[tuple[str, str], Draft] = {}
@@ -50,11 +48,6 @@ class Reader:
         self.changed: list[tuple[Any, ...]] = []
 
     def read(self, trace: Trace) -> Spacetime:
-        """The lanes and rows of a kept trace.
-
-        Raises:
-            BadInput: the trace was not kept.
-        """
         lost = never_lost(trace)
         for entry in trace.flat:
             rule = _RULES.get(entry[4][0])
@@ -62,33 +55,8 @@ class Reader:
                 rule(self, entry)
         if lost.status is Status.BROKEN:
             for one in lost.evidence:
-                self._never_applied(trace, one.entries[0], one.event_ids)
-        return self._finish(trace.flat[-1][1] if trace.flat else 0)
-
-    # --- Drafts ----------------------------------------------------------------------------------
-
-    def draft(
-        self, began: FlatEntry, kind: str, lane: str, to: str, until_us: int | None, **more: Any
-    ) -> Draft:
-        made: Draft = {
-            "seq": began[0], "kind": kind, "lane": lane, "to": to, "at_us": began[1],
-            "until_us": until_us, **more,
-        }  # fmt: skip
-        event_ids = more.get("event_ids", ())
-        made["key"] = self.keys.get(event_ids[0], "") if event_ids else ""
-        self.drafts.append(made)
-        return made
-
-    def lane(self, name: str, role: str) -> str:
-        """Note that there is such a lane; a consumer that also produces is a consumer."""
-        if self.roles.get(name) != "consumer":
-            self.roles[name] = role
-        return name
-
-    def again(self, *what: Any) -> int:
-        """Count one more of these: from 1."""
-        times = self.times[what] = self.times.get(what, 0) + 1
-        return times
+                self._never_applied(one.entries[0], one.event_ids)
+        return self.drafts.finish(trace.flat[-1][1] if trace.flat else 0)
 
     # --- Messages --------------------------------------------------------------------------------
 
@@ -97,17 +65,12 @@ class Reader:
         self.messages[message] = entry
         if api == "ProduceRequest":
             for topic, partition, _, event_ids in about:
-                self.leaders[place(topic, partition)] = target
-                for event_id in event_ids:
-                    self.again("sent", entry[0], event_id)
-                    if self.times["sent", entry[0], event_id] == 1:
-                        self.again("sending", event_id)
-                self.times["sent", entry[0], place(topic, partition)] = max(
-                    (self.times["sending", event_id] for event_id in event_ids), default=1
-                )
+                self.drafts.leaders[place(topic, partition)] = target
+                times = self.again("sending", topic, partition, *event_ids)
+                self.attempts[message, topic, partition] = times
         elif api == "ProduceResponse":
             for one in about:
-                self.leaders[place(one[0], one[1])] = source
+                self.drafts.leaders[place(one[0], one[1])] = source
 
     def message_delivered(self, entry: FlatEntry) -> None:
         message, _, target, api = entry[4][1:5]
@@ -118,7 +81,8 @@ class Reader:
         if api == "ProduceRequest":
             for topic, partition, _, event_ids in about:
                 where = place(topic, partition)
-                self._produced(began, where, event_ids, entry[1])
+                attempt = self.attempts.get((message, topic, partition), 1)
+                self._produced(began, where, event_ids, attempt, entry[1])
         elif api == "ProduceResponse":
             for topic, partition, offset, error in about:
                 self._acknowledged(began, place(topic, partition), offset, error, entry[1])
@@ -176,7 +140,7 @@ class Reader:
     def record_sent(self, entry: FlatEntry) -> None:
         event_id, _, key = entry[4][1:]
         self.lane(entry[2], "producer")
-        self.keys[event_id] = "" if key is None else str(key)
+        self.drafts.keys[event_id] = "" if key is None else str(key)
 
     def record_failed(self, entry: FlatEntry) -> None:
         event_id, _, error, _ = entry[4][1:]
@@ -184,10 +148,9 @@ class Reader:
         self.draft(entry, "given_up", node, node, entry[1], event_ids=(event_id,), detail=error)
 
     def _produced(
-        self, began: FlatEntry, where: str, event_ids: tuple[str, ...], at_us: int
+        self, began: FlatEntry, where: str, event_ids: tuple[str, ...], attempt: int, at_us: int
     ) -> None:
         source = began[4][2]
-        attempt = self.times.get(("sent", began[0], where), 1)
         earlier = self.latest.get(("produce", where, *event_ids))
         self.latest["produce", where, *event_ids] = self.draft(
             began, "produce" if attempt == 1 else "resend", self.lane(source, "producer"),
@@ -214,7 +177,7 @@ class Reader:
     def _stored(self, entry: FlatEntry, kind: str) -> None:
         topic, partition, offset, event_ids = entry[4][1:5]
         where = self.lane(place(topic, partition), "partition")
-        self.leaders[where] = entry[2]
+        self.drafts.leaders[where] = entry[2]
         attempt = max((self.again("append", one) for one in event_ids), default=1)
         made = self.draft(
             entry, kind, where, where, entry[1], event_ids=event_ids, partition=where,
@@ -254,9 +217,10 @@ class Reader:
         if attempt > 1:
             row.update(kind="redelivery", attempt=max(attempt, row.get("attempt", 1)))
         self.latest["poll", node, event_id] = self.latest["work", node, where] = row
+        self.latest["polled", event_id] = row
 
     def member(self, node: str, group: str) -> str:
-        self.groups.setdefault(node, group)
+        self.drafts.groups.setdefault(node, group)
         return self.lane(node, "consumer")
 
     def processing_started(self, entry: FlatEntry) -> None:
@@ -285,10 +249,9 @@ class Reader:
         where = place(topic, partition)
         before = self.committed.get((group, where), 0)
         self.committed[group, where] = offset
+        detail = UNMOVED if offset == before else ""
         if offset < before:
             detail = f"back from {before}"
-        else:
-            detail = WAITED if offset == before else ""
         self._commit(entry, "commit", detail)
 
     def commit_refused(self, entry: FlatEntry) -> None:
@@ -298,7 +261,7 @@ class Reader:
         group, topic, partition, offset = entry[4][1:5]
         where = self.lane(place(topic, partition), "partition")
         began = self.asked.get((entry[2], group, topic, partition, offset))
-        node = where if began is None else began[4][2]
+        node = where if began is None else self.member(began[4][2], group)
         self.draft(
             began or entry, kind, node, where, entry[1], partition=where, offset=offset,
             cause=self.latest.get(("work", node, where)), detail=detail,
@@ -365,20 +328,30 @@ class Reader:
             event_ids=(event_id,) if event_id else (), detail=detail,
         )  # fmt: skip
 
-    def _never_applied(self, trace: Trace, seq: int, event_ids: tuple[str, ...]) -> None:
+    def _never_applied(self, seq: int, event_ids: tuple[str, ...]) -> None:
         """An event was lost where it was last seen: at work, given out, or in the log."""
+        sinks = sorted(name for name, role in self.drafts.roles.items() if role == "sink")
         for event_id in event_ids:
-            seen = self.latest.get(("process", event_id)) or self.latest.get(("append", event_id))
-            if seen is None:
-                continue
-            sinks = sorted(name for name, role in self.roles.items() if role == "sink")
-            at_us = seen["at_us"] if seen["until_us"] is None else seen["until_us"]
-            entry = (seq, at_us, "", (), trace.flat[-1][4])
-            self.draft(
-                entry, "lost", seen["to"], sinks[0] if sinks else seen["to"], None,
-                event_ids=(event_id,), partition=seen["partition"], cause=seen,
-                detail="acknowledged, never applied",
-            )  # fmt: skip
+            found = (self.latest.get((kind, event_id)) for kind in ("process", "polled", "append"))
+            seen = next((one for one in found if one is not None), None)
+            if seen is not None:
+                self.draft(
+                    (seq, self._left(seen), "", (), ()), "lost", seen["to"],
+                    sinks[0] if sinks else seen["to"], None, event_ids=(event_id,),
+                    partition=seen["partition"], cause=seen, detail="acknowledged, never applied",
+                )  # fmt: skip
+
+    def _left(self, seen: Draft) -> int:
+        """When a record was left alone: as its handling ended, or its owner crashed."""
+        until_us: int = seen["at_us"] if seen["until_us"] is None else seen["until_us"]
+        if seen["kind"] not in {"poll", "redelivery"}:
+            return until_us
+        crashes = [
+            row["at_us"]
+            for row in self.drafts.rows
+            if row["kind"] == "crash" and row["lane"] == seen["to"] and row["at_us"] >= until_us
+        ]
+        return min(crashes, default=until_us)
 
     # --- Faults ----------------------------------------------------------------------------------
 
@@ -404,60 +377,16 @@ class Reader:
         if began is not None:
             began["until_us"] = entry[1]
 
-    # --- The end ---------------------------------------------------------------------------------
 
-    def _finish(self, ends_us: int) -> Spacetime:
-        lanes = tuple(self._lanes())
-        drafts = [one for draft in self.drafts for one in self._placed(draft, lanes)]
-        drafts.sort(key=lambda one: (one["at_us"], one["seq"]))
-        for number, draft in enumerate(drafts):
-            draft["id"] = number
-        rows = []
-        for draft in drafts:
-            cause = draft.get("cause")
-            known = {name: draft[name] for name in _FIELDS if name in draft}
-            known["cause"] = -1 if cause is None else cause.get("id", -1)
-            rows.append(Row(**known))
-        return Spacetime(lanes, tuple(rows), ends_us)
-
-    def _lanes(self) -> Iterator[Lane]:
-        named = sorted(self.roles, key=lambda name: (self.groups.get(name, ""), natural(name)))
-        for role in ROLES:
-            for name in named:
-                if self.roles[name] == role:
-                    yield Lane(name, role, self.leaders.get(name) or self.groups.get(name, ""))
-
-    def _placed(self, draft: Draft, lanes: tuple[Lane, ...]) -> Iterator[Draft]:
-        """The row on lanes that there are: a broker's are those of its partitions."""
-        names = [lane.name for lane in lanes]
-        if draft["kind"] == "rebalance":
-            members = [lane.name for lane in lanes if lane.of == draft["group"]]
-            members = [name for name in members if self.roles[name] == "consumer"]
-            if members:
-                yield {**draft, "lane": members[0], "to": members[-1]}
-        elif draft["lane"] in names and draft["to"] in names:
-            yield draft
-        elif draft["kind"] in DOWN:
-            for lane in lanes:
-                if lane.role == "partition" and lane.of == draft["lane"]:
-                    detail = f"{draft['lane']} {draft.get('detail', '')}".strip()
-                    yield {**draft, "lane": lane.name, "to": lane.name, "detail": detail}
-
-
-def natural(name: str) -> list[tuple[int, str]]:
-    """A key which puts `billing-10` behind `billing-9`."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
-
-
-_RULES: dict[str, Callable[[Reader, FlatEntry], None]] = {
+_RULES: dict[str, Callable[[_Reader, FlatEntry], None]] = {
     rule.__name__: rule
     for rule in (
-        Reader.message_sent, Reader.message_delivered, Reader.message_dropped, Reader.record_sent,
-        Reader.record_failed, Reader.batch_appended, Reader.batch_deduplicated,
-        Reader.append_refused, Reader.record_polled, Reader.processing_started,
-        Reader.processing_ended, Reader.offset_committed, Reader.commit_refused,
-        Reader.group_state_changed, Reader.generation_started, Reader.partitions_assigned,
-        Reader.effect_applied, Reader.effect_refused, Reader.node_crashed, Reader.node_restarted,
-        Reader.node_paused, Reader.node_resumed,
+        _Reader.message_sent, _Reader.message_delivered, _Reader.message_dropped,
+        _Reader.record_sent, _Reader.record_failed, _Reader.batch_appended,
+        _Reader.batch_deduplicated, _Reader.append_refused, _Reader.record_polled,
+        _Reader.processing_started, _Reader.processing_ended, _Reader.offset_committed,
+        _Reader.commit_refused, _Reader.group_state_changed, _Reader.generation_started,
+        _Reader.partitions_assigned, _Reader.effect_applied, _Reader.effect_refused,
+        _Reader.node_crashed, _Reader.node_restarted, _Reader.node_paused, _Reader.node_resumed,
     )
 }  # fmt: skip

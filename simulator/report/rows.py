@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import attrs
 
 ROLES = ("producer", "partition", "consumer", "sink")
+UNMOVED = "unmoved"  # The detail of a commit of the offset that was committed already.
 
 
 @attrs.frozen

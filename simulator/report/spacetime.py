@@ -23,7 +23,7 @@ Not modelled: joins, heartbeats, metadata, fetches that carry nothing or whose r
 away, answers to commits, and cut links: they are in the trace.
 """
 
-from simulator.report.reading import Reader
+from simulator.report.reading import rows_of
 from simulator.report.rows import ROLES, Lane, Row, Spacetime
 from simulator.trace.trace import Trace
 
@@ -38,7 +38,7 @@ def spacetime(trace: Trace) -> Spacetime:
     Raises:
         BadInput: the trace was not kept.
     """
-    return Reader().read(trace)
+    return rows_of(trace)
 
 
 def follow(run: Spacetime, *event_ids: str) -> Spacetime:

@@ -39,6 +39,7 @@ class Consumers:
         settings: Kafka consumer settings.
         processing: the delay law of processing one record.
         poll_timeout_ms: how long one poll waits for records.
+        commit_each: commit before or after each record, where the guarantee does so for each poll.
         handler: a factory of handlers, called once per incarnation of an instance; without
             one, each record is applied to the guarantee's sink.
     """
@@ -52,6 +53,7 @@ class Consumers:
         default=laws.constant(5 * MICROS_PER_MS), validator=validation.delay
     )
     poll_timeout_ms: int = attrs.field(default=1_000, validator=validation.whole())
+    commit_each: bool = attrs.field(default=False, validator=validation.switch)
     handler: Callable[..., Any] | None = attrs.field(
         default=None, validator=validation.callable_or_none
     )
@@ -94,7 +96,8 @@ class Scenario:
     broker: Mapping[str, Any] = attrs.field(
         factory=dict, converter=validation.as_settings, hash=False
     )
-    horizon_ms: int = attrs.field(default=120_000, validator=validation.whole())
+    # A lost JoinGroup alone takes five minutes (max.poll.interval.ms); three may follow each other.
+    horizon_ms: int = attrs.field(default=1_200_000, validator=validation.whole())
     heal_after_ms: int | None = attrs.field(
         default=None, validator=attrs.validators.optional(validation.whole())
     )
@@ -117,6 +120,8 @@ class Scenario:
         )
 
     def _check_topics(self) -> None:
+        if self.application is not None and self.workload == Workload():
+            return  # A model brings its own.
         known = [topic.name for topic in self.topology.topics]
         for topic in self.workload.topics:
             if topic not in known:

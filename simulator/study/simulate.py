@@ -21,6 +21,9 @@ def simulate(
 ) -> "Trace":
     """Run a scenario.
 
+    Planned faults that never came to pass, because the run never came to their point, stand in
+    the trace's meta as `unmet`: `["crash@billing-0/after_process#9"]`.
+
     Args:
         scenario: what will happen.
         chooser: who answers for chance; without one nothing happens by chance: no fault but the
@@ -45,11 +48,17 @@ def simulate(
     door = Overlay(planned, chance) if planned else chance
     door.start()
     trace = Trace(keep=keep, observers=observers)
-    trace.meta = {"scenario": scenario.name, "chooser": chance.describe()}
+    trace.meta = {
+        "scenario": scenario.name,
+        "chooser": chance.describe(),
+        "promises": list(scenario.guarantee.promises),
+    }
     trace.record(0, "world", (), ("run_started", scenario.name))
     world = World(scenario, door, trace)
     deploy(world)
     world.run()
     door.finish()
+    if isinstance(door, Overlay) and door.unmet:
+        trace.meta["unmet"] = [f"{site}#{k}" for site, k in door.unmet]
     return trace
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from simulator.errors import BadInput
 from simulator.scenario import faults as f
 from simulator.scenario.scenario import Scenario
-from simulator.testing.survey import Survey, survey
+from simulator.testing.survey import Survey, ends_of, survey
 
 BEYOND = 2  # A retry makes more messages than the surveyed runs had.
 DOWN_MS = (1_000, 100, 15_000, 60_000)
@@ -24,23 +24,32 @@ LATE_MS = (1, 40, 2_000, 35_000)  # From a nuisance to more than any request wai
 JUMPS_MS = (1_000, -1_000, 60_000, -60_000)
 DRIFTS_PPM = (0, 500, -500, 100_000, -100_000)
 
-Faults = st.SearchStrategy[f.Fault]
-Moments = list[tuple[Any, ...]]
+Draw = Callable[[st.SearchStrategy[Any]], Any]  # As Hypothesis hands it to a composite.
+Kinds = list[Callable[[Draw], f.Fault]]
+Moments = list[tuple[Any, ...]]  # Whom, what, and last the how manieth.
 
 
 def fault_plans(
-    scenario: Scenario, *, most: int = 3, kinds: Sequence[str] | None = None
+    scenario: Scenario,
+    *,
+    most: int = 3,
+    kinds: Sequence[str] | None = None,
+    nodes: str | Sequence[str] = "*",
+    messages: str = "*",
 ) -> st.SearchStrategy[f.FaultPlan]:
     """Plans of at most so many faults, at moments that the scenario has.
 
     Args:
         most: how many faults a plan has at most.
-        kinds: some of drop, crash, duplicate, delay, pause, partition, clog, skew, disk. By
-            default those under which the scenario's guarantee promises anything.
+        kinds: some of drop, crash, duplicate, delay, pause, partition, clog, skew, power, disk.
+            By default those under which the scenario's guarantee promises anything.
+        nodes: names or patterns of nodes: only these fail, and only messages from or to them.
+        messages: a pattern such as `Produce*`: only these are lost, doubled or late.
 
     Raises:
-        BadInput: a kind is unknown.
+        BadInput: a kind is unknown; when drawn: no node is of these names.
     """
+    patterns = (nodes,) if isinstance(nodes, str) else tuple(nodes)
     stood = scenario.guarantee.fault_classes
     chosen = [kind for kind in KINDS if KINDS[kind][0] in stood] if kinds is None else list(kinds)
     for one in chosen:
@@ -48,11 +57,12 @@ def fault_plans(
             raise BadInput("no such kind of fault:", "fault_plans", one, ", ".join(KINDS))
 
     def plans() -> st.SearchStrategy[f.FaultPlan]:
-        seen = surveyed(scenario)
-        found = [strategy for kind in chosen if (strategy := KINDS[kind][1](seen)) is not None]
-        if not found:
-            return st.just(f.FaultPlan())
-        return st.lists(st.one_of(found), max_size=most, unique_by=_what).map(_plan)
+        seen = surveyed(scenario).of(patterns, messages)
+        if not seen.nodes:
+            known = ", ".join(surveyed(scenario).nodes)
+            raise BadInput("no node is called", "fault_plans", nodes, f"known: {known}")
+        draws = [one for kind in chosen for one in KINDS[kind][1](seen)]
+        return _plans([_fault(one) for one in draws], most)
 
     return st.deferred(plans)
 
@@ -68,8 +78,23 @@ def surveyed(scenario: Scenario) -> Survey:
 _cached = cache(survey)
 
 
-def _plan(faults: list[f.Fault]) -> f.FaultPlan:
-    return f.FaultPlan(tuple(faults))
+# Composites are printed as the values that they drew, others as the calls that led to these.
+def _plans(faults: list[st.SearchStrategy[f.Fault]], most: int) -> st.SearchStrategy[f.FaultPlan]:
+    @st.composite
+    def fault_plan(draw: Draw) -> f.FaultPlan:
+        if not faults:
+            return f.FaultPlan()
+        return f.FaultPlan(tuple(draw(st.lists(st.one_of(faults), max_size=most, unique_by=_what))))
+
+    return fault_plan()
+
+
+def _fault(draws: Callable[[Draw], f.Fault]) -> st.SearchStrategy[f.Fault]:
+    @st.composite
+    def fault(draw: Draw) -> f.Fault:
+        return draws(draw)
+
+    return fault()
 
 
 def _what(fault: f.Fault) -> object:
@@ -78,105 +103,111 @@ def _what(fault: f.Fault) -> object:
     return repr(fault) if found is None else found[0]
 
 
+# --- Of a message or a point ----------------------------------------------------------------
+
+_LATE = st.sampled_from(LATE_MS)
+_DOWN = st.sampled_from(DOWN_MS)
+
+
 def _moments(seen: Survey, fault_class: str) -> Moments:
     """Every message or point that a fault of this class may strike; the first ones first."""
     found: Moments = []
     for name, asked in seen.sites.get(fault_class, {}).items():
-        head, _, place = name.partition("@")
-        ends, _, last = place.rpartition("/")
-        if head == fault_class:  # Others of the class are waits, such as backoff@...
-            found += [(*ends.split(">"), last, nth) for nth in range(asked + BEYOND)]
+        ends, last = ends_of(name)
+        if name.startswith(f"{fault_class}@"):  # Others of the class are waits: backoff@...
+            found += [(*ends, last, nth) for nth in range(asked + BEYOND)]
     return sorted(found, key=lambda moment: moment[-1])
 
 
-def _at_moments(seen: Survey, fault_class: str, build: Callable[..., f.Fault]) -> Faults | None:
-    """`build(*moment, extra)` at one of the moments."""
+def _at_moments(
+    seen: Survey, fault_class: str, build: Callable[..., f.Fault], *extra: st.SearchStrategy[int]
+) -> Kinds:
+    """`build(*moment, *extra)` at one of the moments; nothing if the scenario has none."""
     moments = _moments(seen, fault_class)
     if not moments:
-        return None
-    lasting = DOWN_MS if fault_class == "crash" else LATE_MS
-    return st.builds(build, st.sampled_from(moments), st.sampled_from(lasting))
+        return []
+    # `sampled_from` would name them all when it is asked for its name.
+    number = st.integers(0, len(moments) - 1)
+    return [lambda draw: build(*moments[draw(number)], *map(draw, extra))]
 
 
-def _times(seen: Survey) -> st.SearchStrategy[int]:
-    return st.integers(0, max(1, seen.ends_ms))
+def _drops(seen: Survey) -> Kinds:
+    return _at_moments(seen, "drop", f.Drop)
 
 
-def _drops(seen: Survey) -> Faults | None:
-    moments = _moments(seen, "drop")
-    return st.sampled_from(moments).map(lambda at: f.Drop(*at)) if moments else None
+def _duplicates(seen: Survey) -> Kinds:
+    return _at_moments(seen, "duplicate", f.Duplicate, _LATE)
 
 
-def _duplicates(seen: Survey) -> Faults | None:
-    return _at_moments(seen, "duplicate", lambda at, ms: f.Duplicate(*at, later_ms=ms))
+def _delays(seen: Survey) -> Kinds:
+    return _at_moments(seen, "delay", f.Delay, _LATE)
 
 
-def _delays(seen: Survey) -> Faults | None:
-    return _at_moments(seen, "delay", lambda at, ms: f.Delay(*at, extra_ms=ms))
-
-
-def _crashes(seen: Survey) -> Faults | None:
+def _crashes(seen: Survey) -> Kinds:
     """At points, and at any time: then also in the middle of waiting."""
-    at_points = _at_moments(seen, "crash", lambda at, ms: f.Crash(*at, down_ms=ms))
-    at_times = _of_nodes(seen, lambda node, at, ms: f.Crash(node, at_ms=at, down_ms=ms))
-    return at_times if at_points is None else st.one_of(at_points, at_times)
+
+    def at_point(node: str, point: str, nth: int, down_ms: int) -> f.Fault:
+        return f.Crash(node, point, nth, down_ms=down_ms)
+
+    def at_time(node: str, at_ms: int, down_ms: int) -> f.Fault:
+        return f.Crash(node, at_ms=at_ms, down_ms=down_ms)
+
+    return [*_at_moments(seen, "crash", at_point, _DOWN), *_at_times(seen, at_time, _DOWN)]
 
 
-def _of_nodes(seen: Survey, build: Callable[[str, int, int], f.Fault]) -> Faults:
-    return st.builds(
-        build, st.sampled_from(seen.nodes), _times(seen), st.sampled_from(DOWN_MS)
-    )
+# --- At a time ------------------------------------------------------------------------------
 
 
-def _pauses(seen: Survey) -> Faults:
-    return _of_nodes(seen, f.Pause)
+def _at_times(
+    seen: Survey, build: Callable[..., f.Fault], *extra: st.SearchStrategy[Any]
+) -> Kinds:
+    """`build(node, time, *extra)`."""
+    node = st.sampled_from(seen.nodes)
+    at_ms = st.integers(0, max(1, seen.ends_ms))
+    return [lambda draw: build(draw(node), draw(at_ms), *map(draw, extra))]
 
 
-def _disks(seen: Survey) -> Faults:
-    return _of_nodes(seen, f.DiskLoss) | _of_nodes(
-        seen, lambda node, at, ms: f.Crash(node, at_ms=at, down_ms=ms, mode="power")
-    )
+def _pauses(seen: Survey) -> Kinds:
+    return _at_times(seen, f.Pause, _DOWN)
 
 
-def _partitions(seen: Survey) -> Faults:
-    def build(node: str, at_ms: int, ms: int, symmetric: bool) -> f.Fault:  # noqa: FBT001
-        return f.Partition((node,), ("*",), at_ms, at_ms + ms, symmetric)
+def _partitions(seen: Survey) -> Kinds:
+    """Of one node from all others; into it things may still come."""
 
-    return st.builds(
-        build,
-        st.sampled_from(seen.nodes),
-        _times(seen),
-        st.sampled_from(DOWN_MS),
-        st.sampled_from((True, False)),
-    )
+    def build(node: str, at_ms: int, for_ms: int, cut: str) -> f.Fault:
+        return f.Partition((node,), ("*",), at_ms, at_ms + for_ms, symmetric=cut == "both")
+
+    return _at_times(seen, build, _DOWN, st.sampled_from(("both", "out")))
 
 
-def _clogs(seen: Survey) -> Faults:
-    def build(node: str, at_ms: int, ms: int, inward: bool) -> f.Fault:  # noqa: FBT001
-        ends = ("*", node) if inward else (node, "*")
-        return f.Clog(*ends, at_ms, at_ms + ms)
+def _clogs(seen: Survey) -> Kinds:
+    def build(node: str, at_ms: int, for_ms: int, way: str) -> f.Fault:
+        source, target = (node, "*") if way == "out" else ("*", node)
+        return f.Clog(source, target, at_ms, at_ms + for_ms)
 
-    return st.builds(
-        build,
-        st.sampled_from(seen.nodes),
-        _times(seen),
-        st.sampled_from(DOWN_MS),
-        st.booleans(),
-    )
+    return _at_times(seen, build, _DOWN, st.sampled_from(("out", "in")))
 
 
-def _skews(seen: Survey) -> Faults:
-    return st.builds(
-        f.Skew,
-        node=st.sampled_from(seen.nodes),
-        at_ms=_times(seen),
-        jump_ms=st.sampled_from(JUMPS_MS),
-        drift_ppm=st.sampled_from(DRIFTS_PPM),
-    )
+def _skews(seen: Survey) -> Kinds:
+    return _at_times(seen, f.Skew, st.sampled_from(JUMPS_MS), st.sampled_from(DRIFTS_PPM))
 
 
-# Each kind's class of fault, and what draws it; None where the scenario has no such moment.
-KINDS: dict[str, tuple[str, Callable[[Survey], Faults | None]]] = {
+def _power_losses(seen: Survey) -> Kinds:
+    def at_point(node: str, point: str, nth: int, down_ms: int) -> f.Fault:
+        return f.Crash(node, point, nth, down_ms=down_ms, mode="power")
+
+    def at_time(node: str, at_ms: int, down_ms: int) -> f.Fault:
+        return f.Crash(node, at_ms=at_ms, down_ms=down_ms, mode="power")
+
+    return [*_at_moments(seen, "crash", at_point, _DOWN), *_at_times(seen, at_time, _DOWN)]
+
+
+def _disk_losses(seen: Survey) -> Kinds:
+    return _at_times(seen, f.DiskLoss, _DOWN)
+
+
+# Each kind's class of fault, and what draws it: nothing where the scenario has no such moment.
+KINDS: dict[str, tuple[str, Callable[[Survey], Kinds]]] = {
     "drop": ("drop", _drops),
     "crash": ("crash", _crashes),
     "duplicate": ("duplicate", _duplicates),
@@ -185,5 +216,6 @@ KINDS: dict[str, tuple[str, Callable[[Survey], Faults | None]]] = {
     "partition": ("drop", _partitions),
     "clog": ("delay", _clogs),
     "skew": ("skew", _skews),
-    "disk": ("disk", _disks),
+    "power": ("disk", _power_losses),
+    "disk": ("disk", _disk_losses),
 }

@@ -10,6 +10,7 @@ story of what happened, and how to have the same run again.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import attrs
 from hypothesis import event, note
@@ -27,6 +28,8 @@ from simulator.trace.trace import Trace
 DEVIATIONS_MOST = 4
 TAPE_BYTES_MOST = 256
 SHOWN_MOST = 8  # Events of the workload that are told one by one.
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]  # As Hypothesis hands it to a composite.
 
 
 @attrs.frozen(repr=False)
@@ -48,6 +51,10 @@ class Run:
             f"witness={format_witness(self.witness)!r})"
         )
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # noqa: FBT001 - Hypothesis'
+        """In one line, where Hypothesis would print all fields of all parts."""
+        printer.text(repr(self))
+
     def verdicts(self, *checks: Check) -> tuple[Verdict, ...]:
         """What each check says of the run."""
         return tuple(check(self.trace) for check in checks)
@@ -67,7 +74,7 @@ class Run:
         ]
         if failed:
             stories = "\n".join(verdict.explain(self.trace) for verdict in failed)
-            raise AssertionError(f"{stories}\n{self.about()}\n{self.replay()}")
+            raise AssertionError(f"{stories}\n{self.replay()}")
 
     def about(self) -> str:
         """The workload, the faults as values, and the witness, a line each."""
@@ -83,7 +90,7 @@ class Run:
         workload, guarantee = self.scenario.workload, self.scenario.guarantee
         return (
             f"{workload.size} events to {', '.join(workload.topics)}, {guarantee.name}: "
-            + (", ".join(shown) or "none was sent")
+            + (", ".join(shown) or "no run to tell of")
         )
 
     def replay(self) -> str:
@@ -116,7 +123,32 @@ def runs(
         faults: plans to run it under as well, such as `fault_plans(scenario)`.
     """
     plans = st.just(scenario.faults) if faults is None else faults
-    return st.builds(_run, st.just(scenario), plans, st.deferred(lambda: _choosers(scenario)))
+    choosers = st.deferred(lambda: _choosers(scenario))
+
+    @st.composite  # It is printed as the value that it drew; and without arguments, in short.
+    def run_of_scenario(draw: Draw) -> Run:
+        return _run(scenario, draw(plans), draw(choosers))
+
+    return run_of_scenario()
+
+
+def _run(scenario: Scenario, plan: FaultPlan, chance: Chooser) -> Run:
+    chosen = scenario if plan == scenario.faults else attrs.evolve(scenario, faults=plan)
+    chooser = Recording(chance)
+    trace = Trace()
+    try:
+        trace = simulate(chosen, chooser)
+    except Exception:
+        # What a handler, or a bug of the simulator, has thrown is to be had again as well.
+        unfinished = Run(chosen, chooser.witness, trace)
+        note(f"{unfinished.about()}\n{unfinished.replay()}")
+        raise
+    run = Run(chosen, chooser.witness, trace)
+    note(_Said(run))
+    event(f"faults: {len(plan)}")
+    for fault in plan:
+        event(f"fault: {type(fault).__name__}")
+    return run
 
 
 def _choosers(scenario: Scenario) -> st.SearchStrategy[Chooser]:
@@ -162,18 +194,6 @@ class _Deviating(Chooser):
 
     def start(self) -> None:
         self._asked = 0
-
-
-def _run(scenario: Scenario, plan: FaultPlan, chance: Chooser) -> Run:
-    chosen = scenario if plan == scenario.faults else attrs.evolve(scenario, faults=plan)
-    chooser = Recording(chance)
-    trace = simulate(chosen, chooser)
-    run = Run(chosen, chooser.witness, trace)
-    note(_Said(run))
-    event(f"faults: {len(plan)}")
-    for fault in plan:
-        event(f"fault: {type(fault).__name__}")
-    return run
 
 
 class _Said:

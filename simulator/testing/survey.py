@@ -6,7 +6,8 @@ a crash brings about (a rebalance, a heartbeat in a run grown longer) is shown b
 each node that can crash.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
 
 import attrs
 
@@ -37,6 +38,32 @@ class Survey:
     choices: int
     ends_ms: int
     nodes: tuple[str, ...]
+
+    def of(self, patterns: Sequence[str], messages: str = "*") -> "Survey":
+        """What concerns the nodes and the messages of these names alone."""
+        nodes = tuple(node for node in self.nodes if _matches(node, patterns))
+
+        def wanted(name: str) -> bool:
+            ends, last = ends_of(name)
+            is_point = len(ends) == 1
+            return any(end in nodes for end in ends) and (is_point or fnmatchcase(last, messages))
+
+        sites = {
+            kind: {name: asked for name, asked in of_kind.items() if wanted(name)}
+            for kind, of_kind in self.sites.items()
+        }
+        return attrs.evolve(self, sites=sites, nodes=nodes)
+
+
+def ends_of(site: str) -> tuple[tuple[str, ...], str]:
+    """`drop@a>b/ProduceRequest`: a and b, and ProduceRequest; `crash@a/after_poll`: a, and it."""
+    _, _, place = site.partition("@")
+    ends, _, last = place.rpartition("/")
+    return tuple(ends.split(">")), last
+
+
+def _matches(node: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(node, pattern) for pattern in patterns)
 
 
 class _Counting(Chooser):
@@ -76,7 +103,7 @@ def survey(scenario: Scenario) -> Survey:
                 known[name] = max(times, known.get(name, 0))
     nodes = dict.fromkeys(entry[2] for entry in trace.flat if entry[2] not in NO_NODES)
     for name in sites.get("crash", ()):
-        nodes.setdefault(name.removeprefix("crash@").partition("/")[0])
+        nodes.setdefault(ends_of(name)[0][0])
     return Survey(sites, benign.choices, trace.flat[-1][1] // MICROS_PER_MS, tuple(nodes))
 
 
@@ -88,7 +115,7 @@ def _probes(sites: Mapping[str, int]) -> list[Crash]:
     """A crash of each node, at the first point that it comes to."""
     found: dict[str, Crash] = {}
     for name, asked in sites.items():
-        node, _, point = name.removeprefix("crash@").partition("/")
+        (node,), point = ends_of(name)
         if asked and node not in found:
             found[node] = Crash(node, point)
     return list(found.values())[:PROBES_MOST]

@@ -56,8 +56,11 @@ def write_trace(trace: Trace, path: str | Path) -> None:
             that this form has no words for.
     """
     target = Path(path)
-    part = target.with_name(target.name + ".part")  # So that no file is ever half a trace.
     try:
+        # No file is ever half a trace: it takes its name when it is whole. What is no file, such
+        # as a pipe, is written to where it is: a file in its place would destroy it.
+        in_place = target.exists() and not target.is_file()
+        part = target if in_place else target.with_name(target.name + ".part")
         try:
             with part.open("wb") as file:
                 if target.suffix == ".gz":
@@ -65,9 +68,11 @@ def write_trace(trace: Trace, path: str | Path) -> None:
                         _write(zipped, trace)
                 else:
                     _write(file, trace)
-            part.replace(target)
+            if not in_place:
+                part.replace(target)
         finally:
-            part.unlink(missing_ok=True)
+            if not in_place:
+                part.unlink(missing_ok=True)
     except OSError as error:
         raise BadInput(f"cannot be written: {error.strerror}", str(path)) from None
 

@@ -10,7 +10,7 @@ the entry is kept, so evidence names the same entry in both.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -64,14 +64,32 @@ class Trace:
         """Append; the answer is the entry's seq, for later entries to name as their cause."""
         seq = self.seq
         self.seq = seq + 1
-        entry = (seq, at_us, node, causes, event)
-        if self._keep:
-            self._entries.append(entry)
         watching = self._watching.get(event[0])
-        if watching:
+        if watching is not None:
+            entry = (seq, at_us, node, causes, event)
+            if self._keep:
+                self._entries.append(entry)
             for observer in watching:
                 observer(entry)
+        elif self._keep:
+            self._entries.append((seq, at_us, node, causes, event))
         return seq
+
+    def record_each(
+        self, at_us: int, node: str, kind: str, events: Sequence[tuple[Any, ...]]
+    ) -> None:
+        """Append several events of one kind, of one instant and node, and without causes."""
+        seq = self.seq
+        self.seq = seq + len(events)
+        watching = self._watching.get(kind, ())
+        keep = self._entries.append if self._keep else None
+        for event in events:
+            entry = (seq, at_us, node, (), event)
+            seq += 1
+            if keep is not None:
+                keep(entry)
+            for observer in watching:
+                observer(entry)
 
     @property
     def kept(self) -> bool:

@@ -27,6 +27,7 @@ from simpy.events import NORMAL, PENDING, Initialize
 from simulator.errors import EventBudgetExceeded, UnsupportedAwaitable
 
 DEFAULT_EVENT_BUDGET = 20_000_000
+MOST_TURNS = 1_000_000  # So often may a process go on in one instant, without an event between.
 PURGE_LEAST = 512  # Below this many dead entries a purge would cost more than it frees.
 
 Steps = Generator[Any, Any, Any] | Coroutine[Any, Any, Any]
@@ -39,6 +40,16 @@ class Event(simpy.Event):
 
     def __await__(self) -> Generator["Event", Any, Any]:
         return (yield self)
+
+    def succeed(self, value: Any = None) -> "Event":
+        """Let it happen, at the end of what happens at this instant."""
+        if self._value is not PENDING:
+            raise RuntimeError(f"{self!r} has already been triggered")
+        self._ok = True
+        self._value = value
+        kernel: Any = self.env
+        heappush(kernel._queue, (kernel._now, NORMAL, next(kernel._eid), _happen, self))
+        return self
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"  # SimPy's shows an address, which differs every run.
@@ -112,6 +123,7 @@ class Process(simpy.Process):
         kernel = self.env
         kernel._active_proc = self
         steps = self._generator
+        turns = 0
         while True:
             try:
                 if event._ok:
@@ -138,6 +150,13 @@ class Process(simpy.Process):
                 waiting.append(self._resume)
                 self._target = event
                 break
+            turns += 1
+            if turns > MOST_TURNS:
+                raise EventBudgetExceeded(
+                    f"{self._title} went on {MOST_TURNS} times at {kernel._now} us of virtual "
+                    "time: what it waits for has happened already (a poll with timeout 0?); let "
+                    "time pass"
+                )
         kernel._active_proc = None
 
     def _finish(self, *, ok: bool, value: Any) -> None:
@@ -216,7 +235,7 @@ class Kernel(simpy.Environment):
         """An event that happens `delay` microseconds from now."""
         return Timeout(self, delay, value)
 
-    def process(  # type: ignore[override]
+    def process(
         self, generator: Steps, gate: Gate = ALWAYS, name: str = "process"
     ) -> Process:
         """Start a process."""
@@ -239,6 +258,12 @@ class Kernel(simpy.Environment):
         timer = Timer(self, gate, function, argument)
         heappush(self._queue, (self._now + delay_us, NORMAL, next(self._eid), _fire, timer))
         return timer
+
+    def again(self, timer: Timer, delay_us: int) -> None:
+        """Set a timer that has fired once more, for `delay_us` from now."""
+        assert timer.cancelled, "a timer that has not fired is on the heap already"
+        timer.cancelled = False
+        heappush(self._queue, (self._now + delay_us, NORMAL, next(self._eid), _fire, timer))
 
     def step(self) -> None:
         """Make the next thing happen. Raises IndexError when there is none."""

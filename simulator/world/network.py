@@ -140,7 +140,7 @@ class Lane:
         if arrival < self.last_us and route.link.ordered:
             arrival = self.last_us
         self.last_us = arrival
-        heappush(kernel._queue, (arrival, NORMAL, next(kernel._eid), _arrive, item))  # type: ignore[misc] # noqa: SLF001
+        heappush(kernel._queue, (arrival, NORMAL, next(kernel._eid), _arrive, item))  # noqa: SLF001
         if plan.duplicate is not None:
             again = plan.duplicate()
             if again:
@@ -169,6 +169,8 @@ def _arrive(item: tuple[Any, ...]) -> None:
             lane.connection.reset_by_peer(route.target)
             return
         lane.incarnation = target.incarnation
+        if target.on_request is not None and lane is lane.connection.there:
+            lane.receive = target.on_request
     network = route.network
     if network.traced:
         network.trace.record(
@@ -344,7 +346,7 @@ class Network:
         """Let the message of an item arrive once more, `later_us` after its first arrival."""
         lane, _, _, plan, number, seq = item
         route = lane.route
-        now = self.kernel._now
+        now = int(self.kernel.now)
         self.trace.record(
             now,
             route.source.name,
@@ -355,5 +357,5 @@ class Network:
 
     def _record(self, kind: str, route: Route) -> None:
         self.trace.record(
-            self.kernel._now, "network", (), (kind, route.source.name, route.target.name)
+            int(self.kernel.now), "network", (), (kind, route.source.name, route.target.name)
         )

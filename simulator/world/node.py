@@ -9,6 +9,7 @@ not a stopped machine).
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from simulator.chance import Bernoulli
@@ -56,6 +57,7 @@ class Node:
         self._started = 0
         self._points: dict[str, Draw | None] = {}
         self._crash_seq = -1
+        self._true_clock = True  # It was never skewed.
         self._drift_ppm = 0
         self._clock_base = (0, 0)  # (kernel time, clock time) of the last jump
 
@@ -64,8 +66,8 @@ class Node:
     @property
     def now_us(self) -> int:
         """What the node's own clock shows."""
-        if not self._drift_ppm and self._clock_base == (0, 0):
-            return self.kernel._now  # type: ignore[return-value] # noqa: SLF001 - the hot path
+        if self._true_clock:
+            return self.kernel._now  # noqa: SLF001 - the hot path
         since, showed = self._clock_base
         passed = int(self.kernel.now) - since
         return showed + passed + passed * self._drift_ppm // MILLION
@@ -73,21 +75,27 @@ class Node:
     def skew(self, jump_us: int, drift_ppm: int) -> None:
         """Let the clock jump, and gain `drift_ppm` millionths from now on."""
         self._clock_base = (int(self.kernel.now), self.now_us + jump_us)
+        self._true_clock = False
         self._drift_ppm = drift_ppm
         self.record(("clock_skewed", jump_us, drift_ppm))
 
     def _real_us(self, delay_us: int) -> int:
-        if not self._drift_ppm:
-            return delay_us
-        return delay_us * MILLION // (MILLION + self._drift_ppm)
+        # Rounded up: a timer that came a microsecond early would be set again, for ever.
+        return -(-delay_us * MILLION // (MILLION + self._drift_ppm))
 
     def after(self, delay_us: int, function: Callable[[Any], None], argument: Any = None) -> Timer:
         """Call `function(argument)` when the node's clock has gone on by `delay_us`."""
-        return self.kernel.timer(self._real_us(max(delay_us, 0)), self.gate, function, argument)
+        if delay_us < 0:
+            delay_us = 0
+        elif self._drift_ppm:
+            delay_us = self._real_us(delay_us)
+        return self.kernel.timer(delay_us, self.gate, function, argument)
 
     def sleep(self, delay_us: int) -> Event:
         """An event that happens when the node's clock has gone on by `delay_us`."""
-        return Timeout(self.kernel, self._real_us(delay_us))
+        if self._drift_ppm:
+            delay_us = self._real_us(delay_us)
+        return Timeout(self.kernel, delay_us)
 
     def event(self) -> Event:
         """An event that somebody will trigger; it can be yielded or awaited."""
@@ -120,15 +128,21 @@ class Node:
 
     def record(self, event: tuple[Any, ...], causes: tuple[int, ...] = ()) -> int:
         """Write an event of this node into the trace; a dead incarnation writes nothing."""
-        if not self.gate.open and self.gate.held is None:
+        gate = self.gate
+        if not gate.open and gate.held is None:
             return -1
-        return self.trace.record(self.kernel._now, self.name, causes, event)  # type: ignore[arg-type] # noqa: SLF001
+        return self.trace.record(self.kernel._now, self.name, causes, event)  # noqa: SLF001
 
     def source(self, site: str, fault_class: str, law: Any) -> "Draw":
         """The source of chance at a site."""
         return self.world.source(site, fault_class, law)
 
     # --- How it fails ------------------------------------------------------------------------
+
+    def _point_source(self, name: str) -> "Draw | None":
+        """What says whether a crash strikes at a point; None: it never does."""
+        draw = self._points[name] = self.world.nemesis.draw_at(self.name, name)
+        return draw
 
     def point(self, name: str) -> bool:
         """A place where a crash may strike: False means that it just did.
@@ -138,11 +152,16 @@ class Node:
         try:
             draw = self._points[name]
         except KeyError:
-            draw = self._points[name] = self.world.nemesis.draw_at(self.name, name)
+            draw = self._point_source(name)
         if draw is not None and draw():
             self.world.nemesis.strike(self, name)
             return False
         return True
+
+    def crash_point(self, name: str) -> "Callable[[], bool] | None":
+        """`point(name)` for the hot path: None where neither hazard nor plan can ever strike."""
+        draw = self._points[name] if name in self._points else self._point_source(name)
+        return None if draw is None else partial(self.point, name)
 
     def forget_points(self) -> None:
         """Ask the nemesis anew: its hazards have ended."""

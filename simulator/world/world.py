@@ -7,6 +7,7 @@ load if it does not. Then the world is given time: it ends quiet when whoever li
 nothing is left to do, or at its horizon, counted from the end of load and faults.
 """
 
+import gc
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 REST_US = 500 * MICROS_PER_MS  # So long must nothing be left to do before a run ends quiet.
 GRACE_US = 30_000 * MICROS_PER_MS
 LOOK_EVERY_US = 50 * MICROS_PER_MS
+GC_EVERY = 50_000  # So many more objects than before may be alive before they are looked at.
 CLOSE_TRIES = 10  # A generator may yield again while it is being closed.
 
 
@@ -42,6 +44,7 @@ class World:
         self.nodes: dict[str, Node] = {}
         self.nemesis = Nemesis(self, scenario)
         self.at_rest: Callable[[], bool] = lambda: True
+        self.running = False
         self._graveyard: list[Process] = []
         self._loads = 0
         self._records = 0
@@ -52,11 +55,13 @@ class World:
         self._deadline_us = 0
 
     def add(self, name: str, boot: Boot) -> Node:
-        """A new node; it boots when the world starts, or now if the world is running.
+        """A new node; it boots when the world starts.
 
         Raises:
-            BadInput: the name is taken.
+            BadInput: the name is taken, or the world is running already.
         """
+        if self.running:
+            raise BadInput("comes too late, the run has begun:", "topology", name, "add it before")
         if name in self.nodes:
             raise BadInput("two nodes are called", "topology", name, "give each its own name")
         node = self.nodes[name] = Node(self, name, boot)
@@ -143,7 +148,8 @@ class World:
             EventBudgetExceeded: the run did not end by itself.
             Exception: whatever a process raised and nobody handled, the original object.
         """
-        for node in list(self.nodes.values()):
+        self.running = True
+        for node in self.nodes.values():
             node.boot()
         self.nemesis.start()
         if self.scenario.heal_after_ms is not None:
@@ -154,9 +160,14 @@ class World:
             )
         if not self._loads:
             self.kernel.call_later(0, lambda _: self.consider_healing(), None)
+        thresholds = gc.get_threshold()
         try:
+            # A run makes few cycles and keeps much: the usual collector would look at it in vain.
+            if thresholds[0]:  # 0: somebody has turned it off.
+                gc.set_threshold(max(thresholds[0], GC_EVERY), *thresholds[1:])
             self.kernel.run()
         finally:
+            gc.set_threshold(*thresholds)
             self._close()
 
     def _close(self) -> None:

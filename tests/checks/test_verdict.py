@@ -7,13 +7,12 @@ import pytest
 
 from simulator.checks.catalogue import CHECKS, named
 from simulator.checks.check import all_of, judge, watch
-from simulator.checks.delivery import never_applied_twice, never_delivered_twice, never_lost
+from simulator.checks.delivery import never_applied_twice, never_lost
 from simulator.checks.progress import drained
 from simulator.checks.story import sentence
 from simulator.checks.verdict import EVIDENCE_MOST, Cases, Status, Verdict, combine
 from simulator.errors import BadInput, UndecidedVerdict
 from simulator.trace.events import EVENTS
-from simulator.trace.trace import Trace
 from tests.tiny_traces import tiny
 
 KEPT = Verdict("a", Status.KEPT, reached=3)
@@ -71,23 +70,18 @@ def test_the_story_tells_what_led_to_the_case_with_times():
     trace = tiny(*TWICE)
     told = never_applied_twice(trace).explain(trace)
 
-    assert told.splitlines()[:3] == [
+    assert told.splitlines() == [
         "never_applied_twice: broken (once of 2 examined)",
         "  - e1 changed ledger 'row' in a second transaction",
-        "What happened:",
+        "What happened to e1:",
+        "    0.001 s  p sends it; acknowledged at orders-0@5",
+        "    0.004 s  c polls it",
+        "    0.005 s  s applies it: ledger 'row' = '1'",
+        "    0.007 s  c crashes (after_process), down until 0.008 s; nothing committed on orders-0",
+        "    0.009 s  c owns orders-0 (generation 1) and goes back to orders-0@5",
+        "    0.010 s  c polls it again",
+        "    0.011 s  s applies it again: ledger 'row' = '1'",
     ]
-    assert "1.000 ms  p sends e1 to orders (key 'k')" in told
-    assert "7.000 ms  c crashes (process, after_process)" in told
-    assert told.splitlines()[-1].endswith("c has processed e1: done")
-
-
-def test_a_story_of_loss_goes_on_to_the_commit_and_the_crash():
-    trace = tiny("p: sent e1", "p: acked e1 5", "c: polled e1 5", "b: committed 6", "c: crashed",
-                 "c: restarted", "d: polled e2 6", "quiet")
-    told = never_lost(trace).explain(trace)
-
-    assert "b commits orders-0@6 for billing" in told
-    assert told.splitlines()[-1].endswith("c restarts, its memory empty (incarnation 1)")
 
 
 def test_the_story_leaves_out_what_has_nothing_to_do_with_it():
@@ -96,21 +90,6 @@ def test_the_story_leaves_out_what_has_nothing_to_do_with_it():
 
     assert "e0" not in told
     assert " d crashes" not in told
-
-
-def test_the_story_tells_of_lost_messages_that_spoke_of_the_event():
-    trace = Trace()
-    trace.record(0, "p", (), ("record_sent", "e1", "orders", None))
-    for message, event_id in ((1, "e1"), (2, "e2")):
-        about = (("orders", 0, 0, (event_id,)),)
-        where = (message, "p", "broker-0", "ProduceRequest")
-        trace.record(0, "p", (), ("message_sent", *where, about))
-        trace.record(1, "world", (), ("message_dropped", *where, "loss"))
-    trace.record(2, "c", (), ("record_polled", "g", "orders", 0, 0, "e1"))
-    trace.record(3, "c", (), ("record_polled", "g", "orders", 0, 0, "e1"))
-    told = never_delivered_twice(trace).explain(trace)
-
-    assert told.count("loses ProduceRequest") == 1
 
 
 def test_without_a_kept_trace_the_cases_are_told_without_their_story():

@@ -1,6 +1,7 @@
 """`run`, `replay` and `check`: an exit code is an answer, and bad files get one clear line."""
 
 import sys
+from xml.sax.saxutils import escape
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_a_check_of_a_trace_ends_with_its_verdict(capsys):
     assert main(["check", "crashing.jsonl", "--promise", "never_lost"]) == 0
     capsys.readouterr()
     assert main(["check", "crashing.jsonl", "--promise", "never_applied_twice"]) == 1
-    assert "crashes (process, after_process)" in capsys.readouterr().out
+    assert "crashes (after_process)" in capsys.readouterr().out
 
 
 def test_the_same_seed_replays_to_the_same_digest(capsys):
@@ -102,6 +103,32 @@ def test_the_same_seed_replays_to_the_same_digest(capsys):
     main(["replay", "crashing.toml", "--seed", "7"])
 
     assert capsys.readouterr().out == one
+
+
+def test_a_figure_shows_the_first_broken_case_and_says_what_it_is(folder, capsys):
+    """A set in memory dies with its process, so an event is applied again."""
+    (folder / "forgetting.toml").write_text('guarantee = "in-memory-set"\n' + CRASHING)
+    arguments = ["replay", "forgetting.toml", "--seed", "7", "--figure", "case.svg"]
+
+    assert main(arguments) == 1
+    said = capsys.readouterr().out
+    drawn = (folder / "case.svg").read_text()
+    assert "written: case.svg" in said
+    assert "forgetting, seed 7" in drawn
+    case = said.partition("  - ")[2].partition("\n")[0]
+    assert case.endswith("in a second transaction")
+    assert escape(case) in drawn
+    assert said.count("What happened to") == 1
+    main(arguments)
+    assert (folder / "case.svg").read_text() == drawn
+
+
+def test_a_figure_of_a_run_that_broke_nothing_shows_all_of_it(folder, capsys):
+    assert main(["replay", "calm.toml", "--figure", "calm.svg"]) == 0
+
+    drawn = (folder / "calm.svg").read_text()
+    assert "every promise kept" in drawn
+    assert all(f"e{number}" in drawn for number in range(1, 21))
 
 
 def test_an_empty_witness_is_the_benign_run(capsys):
@@ -124,6 +151,10 @@ def test_an_empty_witness_is_the_benign_run(capsys):
         (["replay", "calm.toml", "--witness", "crash"], 64, "site#k=value"),
         (["replay", "calm.toml", "--witness", "crash@nobody/at#0=1"], 64, "crash@nobody/at"),
         (["replay", "calm.toml", "--cell", "speed=3"], 64, "speed"),
+        (["replay", "calm.toml", "--trace", "no/such.jsonl"], 65, "no/such.jsonl: cannot be wri"),
+        (["replay", "calm.toml", "--trace", "."], 65, ".: cannot be written: Is a directory"),
+        (["replay", "calm.toml", "--figure", "no/such.svg"], 65, "no/such.svg: cannot be wri"),
+        (["replay", "calm.toml", "--figure", "."], 65, ".: cannot be written: Is a directory"),
         (["run", "delivery_guarantees", "--events", "nothing.csv"], 65, "nothing.csv"),
         (["run", "delivery_guarantees", "--events", "bad.csv"], 65, "bad.csv"),
     ],

@@ -16,7 +16,10 @@ from typing import Any
 
 FAMILIES = {
     "assignors": "tests.conformance.assignors",
+    "compaction": "tests.conformance.compaction",
     "group": "tests.conformance.group",
+    "high_watermark": "tests.conformance.high_watermark",
+    "leader_epoch": "tests.conformance.leader_epoch",
     "murmur2": "tests.conformance.murmur2",
     "producer_state": "tests.conformance.producer_state",
 }

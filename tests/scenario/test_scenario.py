@@ -21,7 +21,7 @@ def test_a_scenario_needs_nothing_to_be_said():
 
     assert scenario.guarantee is AT_LEAST_ONCE
     assert scenario.node_names == ("broker-0", "orders-producer", "billing-0", "billing-1")
-    assert (scenario.horizon_ms, scenario.heal_after_ms) == (120_000, None)
+    assert (scenario.horizon_ms, scenario.heal_after_ms) == (1_200_000, None)
 
 
 def test_a_scenario_cannot_be_changed_but_evolved():

@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+import os
 
 import pytest
 from hypothesis import given
@@ -302,6 +303,29 @@ def test_a_value_without_words_is_refused_and_leaves_no_file(tmp_path):
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(BadInput, match="cannot be written: No such file"):
         write_trace(Trace(), tmp_path / "none" / "run.jsonl")
+
+
+@pytest.mark.parametrize("path", [".", "/"])
+def test_a_folder_is_refused(path):
+    with pytest.raises(BadInput, match="cannot be written: Is a directory"):
+        write_trace(Trace(), path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path):
+    """As a device would: a file in its place would destroy it."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_trace(small_trace(), path)
+        written = os.read(reader, 1 << 16)
+    finally:
+        os.close(reader)
+
+    assert written.decode().splitlines() == list(trace_lines(small_trace()))
+    assert path.is_fifo()
+    assert [one.name for one in tmp_path.iterdir()] == ["pipe"]
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])

@@ -38,6 +38,25 @@ def test_observers_are_told_whether_or_not_the_trace_is_kept():
     assert told[True] == told[False] == [(1, 0, "n", (), CRASHED), (3, 0, "n", (), CRASHED)]
 
 
+@pytest.mark.parametrize("keep", [True, False])
+def test_several_events_at_once_are_as_one_after_the_other(keep):
+    sent = [("record_sent", f"e{number}", "orders", b"k") for number in range(3)]
+    results = []
+    for at_once in (True, False):
+        heard = []
+        trace = Trace(keep=keep, observers=[("record_sent", heard.append)])
+        trace.record(6, "n", (), CRASHED)
+        if at_once:
+            trace.record_each(7, "n", "record_sent", sent)
+        else:
+            for event in sent:
+                trace.record(7, "n", (), event)
+        results.append((trace.seq, trace.flat, heard))
+
+    assert results[0] == results[1]
+    assert len(results[0][2]) == 3
+
+
 def test_entries_are_found_by_their_kind():
     assert [entry[0] for entry in ledger(SENT, CRASHED, SENT).of("record_sent")] == [0, 2]
 

@@ -54,6 +54,28 @@ def test_callbacks_and_events_share_one_queue_in_fifo_order():
     assert order == ["callback", "event", "callback again"]
 
 
+def test_a_timer_that_has_fired_can_be_set_again():
+    kernel, fired = Kernel(), []
+
+    def due(name):
+        fired.append((kernel.now, name))
+        if len(fired) < 3:
+            kernel.again(timer, 5)
+
+    timer = kernel.timer(2, Gate(), due, "a")
+    kernel.run()
+
+    assert fired == [(2, "a"), (7, "a"), (12, "a")]
+
+
+def test_an_event_happens_once():
+    event = Kernel().event()
+    event.succeed(1)
+
+    with pytest.raises(RuntimeError, match="<Event> has already been triggered"):
+        event.succeed(2)
+
+
 def test_a_negative_delay_is_refused():
     with pytest.raises(ValueError, match="negative: -1"):
         Kernel().timeout(-1)

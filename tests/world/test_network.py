@@ -186,7 +186,8 @@ def test_loss_by_chance_is_what_the_link_says_and_ends_when_the_world_heals():
     heard = [correlation for _, correlation in two.heard]
 
     assert 400 < sum(1 for correlation in heard if correlation < 1_000) < 600
-    assert [correlation for correlation in heard if correlation > 1_000] == list(range(1_001, 2_000))
+    later = [correlation for correlation in heard if correlation > 1_000]
+    assert later == list(range(1_001, 2_000))
 
 
 def test_every_delivery_names_its_sending_as_its_cause():

@@ -1,5 +1,7 @@
 """Incarnations, clocks, disks and crash points: what a node loses and what it keeps."""
 
+import gc
+
 import pytest
 
 from simulator.chance import Overlay, Replay, Seeded, Zero, constant
@@ -165,6 +167,59 @@ def test_a_nodes_timers_run_by_its_own_clock():
     (showed,) = done
 
     assert showed == 100_000 + 1_000 + (1_000 + 10_000) * 11 // 10
+
+
+@pytest.mark.parametrize("drift_ppm", [-500, -1, 1, 500, 100_000])
+def test_a_timer_on_a_drifting_clock_is_never_early(drift_ppm):
+    """Who is woken early sets the timer again, for the microsecond that is left: for ever."""
+    late = []
+
+    def boot(node):
+        def wait(due_us):
+            late.append(node.now_us - due_us)
+            if len(late) < 50:
+                delay_us = len(late) % 7 + 1
+                node.after(delay_us, wait, node.now_us + delay_us)
+
+        node.after(2_000, lambda _: wait(node.now_us))
+
+    world_of(boot, Skew("n", at_ms=1, jump_ms=0, drift_ppm=drift_ppm)).run()
+
+    assert len(late) == 50
+    assert set(late) <= {0, 1}
+
+
+def test_a_point_that_can_never_strike_need_not_be_passed():
+    """Where a plan or a hazard names the point, `crash_point` gives what passes it."""
+    found = []
+
+    def boot(node):
+        found.append([node.crash_point("elsewhere"), node.crash_point("here")])
+        node.crash_point("here")()
+
+    world = world_of(boot, Crash("n", "here", nth=0))
+    world.run()
+
+    assert [elsewhere for elsewhere, _ in found] == [None] * len(found)
+    assert kinds(world).count("node_crashed") == 1
+
+
+def test_the_garbage_collector_is_as_before_after_a_run_that_failed_too():
+    before = gc.get_threshold()
+    during = []
+
+    def boot(node):
+        def fail(_):
+            during.append(gc.get_threshold())
+            raise LookupError
+
+        node.after(1, fail)
+
+    with pytest.raises(LookupError):
+        world_of(boot).run()
+
+    assert during[0][0] > before[0]
+    assert gc.get_threshold() == before
 
 
 def test_a_planned_crash_strikes_at_the_nth_time_of_its_point():

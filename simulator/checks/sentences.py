@@ -1,0 +1,136 @@
+"""Any entry of a trace as a plain sentence, and as a line with its time.
+
+What it means for what comes before and after it, a story says.
+"""
+
+from collections.abc import Callable, Sequence
+
+from simulator.trace.trace import FlatEntry
+
+NAMED_MOST = 4  # Partitions, or events, that are named one by one.
+VALUE_MOST = 40  # Characters of a value.
+
+Say = Callable[..., str]
+
+
+def seconds(at_us: int) -> str:
+    """A time as stories tell it: `8.400 s`."""
+    return f"{at_us / 1_000_000:.3f} s"
+
+
+def line(at_us: int | None, said: str) -> str:
+    """A line of a story; without a time it goes on from the line above."""
+    when = "" if at_us is None else seconds(at_us)
+    return f"{when:>9}  {said}"
+
+
+def short(value: object) -> str:
+    """A row's value, or the beginning of a long one."""
+    shown = repr(value)
+    return shown if len(shown) <= VALUE_MOST else f"{shown[: VALUE_MOST - 3]}..."
+
+
+def at(topic: str, partition: int, offset: int = -1) -> str:
+    """A place in the log, `orders-0@3`, or a whole partition, `orders-0`."""
+    return f"{topic}-{partition}" + (f"@{offset}" if offset >= 0 else "")
+
+
+def names(event_ids: tuple[str, ...]) -> str:
+    """Events by name, or the first of them."""
+    return _first(event_ids) or "nothing"
+
+
+def parts(partitions: tuple[tuple[str, int], ...]) -> str:
+    """Partitions by name, or the first of them."""
+    return _first([at(*one) for one in partitions]) or "nothing"
+
+
+def _first(words: Sequence[str]) -> str:
+    shown = ", ".join(words[:NAMED_MOST])
+    more = len(words) - NAMED_MOST
+    return shown if more <= 0 else f"{shown} and {more} more"
+
+
+# Each is given the fields of its kind, in their order, and continues "<node> ...".
+_SENTENCES: dict[str, Say] = {
+    "workload_ended": lambda records: f"has handed over its last record, {records} in all",
+    "faults_ended": lambda: "is healed: no more faults",
+    "run_ended": lambda reason: f"ends the run ({reason})",
+    "node_crashed": lambda mode, point: f"crashes ({mode}, {point})",
+    "node_restarted": lambda incarnation: f"restarts, its memory empty (incarnation {incarnation})",
+    "node_paused": lambda for_us: f"stands still for {seconds(for_us)}",
+    "node_resumed": lambda: "goes on",
+    "clock_skewed": lambda jump_us, _: f"has its clock moved by {seconds(jump_us)}",
+    "message_dropped": lambda _, source, target, api, reason: (
+        f"loses {api} from {source} to {target} ({reason})"
+    ),
+    "message_duplicated": lambda _, source, target, api: f"doubles {api} from {source} to {target}",
+    "message_sent": lambda _, __, target, api, ___: f"sends {api} to {target}",
+    "message_delivered": lambda _, source, __, api: f"receives {api} from {source}",
+    "record_sent": lambda event_id, topic, key: f"sends {event_id} to {topic} (key {key!r})",
+    "record_acknowledged": lambda event_id, topic, partition, offset: (
+        f"learns that {event_id} is in the log ({at(topic, partition, offset)})"
+    ),
+    "record_failed": lambda event_id, _, error, definite: (
+        f"gives {event_id} up: {error}" + ("" if definite else "; it may be in the log")
+    ),
+    "batch_retried": lambda _, __, event_ids, attempt, error: (
+        f"sends {names(event_ids)} again (retry {attempt}, {error})"
+    ),
+    "record_polled": lambda group, topic, partition, offset, event_id: (
+        f"is given {event_id} for {group} ({at(topic, partition, offset)})"
+    ),
+    "processing_started": lambda _, __, ___, ____, event_id: f"begins to process {event_id}",
+    "processing_ended": lambda _, __, ___, ____, event_id, outcome: (
+        f"has processed {event_id}: {outcome}"
+    ),
+    "commit_answered": lambda _, topic, partition, offset, error: (
+        f"learns of its commit {at(topic, partition, offset)}: {error}"
+    ),
+    "position_reset": lambda _, topic, partition, offset, policy: (
+        f"goes to {at(topic, partition, offset)} ({policy})"
+    ),
+    "partitions_assigned": lambda group, generation, partitions: (
+        f"now owns {parts(partitions)} ({group}, generation {generation})"
+    ),
+    "partitions_revoked": lambda _, __, partitions: f"gives up {parts(partitions)}",
+    "partitions_lost": lambda _, __, partitions: f"has lost {parts(partitions)}",
+    "batch_appended": lambda topic, partition, offset, event_ids, _, __, ___: (
+        f"appends {names(event_ids)} at {at(topic, partition, offset)}"
+    ),
+    "batch_deduplicated": lambda topic, partition, offset, event_ids: (
+        f"has {names(event_ids)} already ({at(topic, partition, offset)})"
+    ),
+    "append_refused": lambda _, __, event_ids, error: f"refuses {names(event_ids)}: {error}",
+    "offset_committed": lambda group, topic, partition, offset, _, __: (
+        f"commits {at(topic, partition, offset)} for {group}"
+    ),
+    "commit_refused": lambda group, topic, partition, offset, _, __, error: (
+        f"refuses to commit {at(topic, partition, offset)} for {group}: {error}"
+    ),
+    "generation_started": lambda group, generation, _, __, members: (
+        f"begins generation {generation} of {group} with {len(members)} members"
+    ),
+    "member_removed": lambda group, member, reason: f"removes {member} from {group} ({reason})",
+    "effect_applied": lambda table, key, value, event_id: (
+        f"changes {table} {key!r} to {value!r} for {event_id}"
+    ),
+    "effect_refused": lambda table, key, event_id, reason: (
+        f"refuses to change {table} {key!r} for {event_id}: {reason}"
+    ),
+}
+
+
+def sentence(entry: FlatEntry) -> str:
+    """One entry as a sentence, without its time: `billing-0 crashes (process, after_process)`."""
+    _, _, node, _, (kind, *fields) = entry
+    say = _SENTENCES.get(kind)
+    if say is not None:
+        return f"{node} {say(*fields)}"
+    rest = " ".join(str(field) for field in fields)
+    return f"{node}: {kind.replace('_', ' ')} {rest}".rstrip()
+
+
+def timed(entry: FlatEntry) -> str:
+    """One entry as a line of a story: when, in seconds, and what."""
+    return line(entry[1], sentence(entry))
