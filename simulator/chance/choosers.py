@@ -80,6 +80,9 @@ def benign_source(law: Law) -> Source:
 class Zero(Chooser):
     """Nothing happens by chance: no fault, first come first served, as fast as possible."""
 
+    def __init__(self) -> None:  # Protocol's own shows another signature once it has been called.
+        pass
+
     def source(self, site: Site, law: Law) -> Source:  # noqa: ARG002
         """0, or the one outcome of a certain law."""
         return benign_source(law)
@@ -221,6 +224,9 @@ class Recording(Chooser):
 
 class Forbidden(Chooser):
     """For observers and checks: whoever looks must not draw, or looking would change the run."""
+
+    def __init__(self) -> None:  # Protocol's own shows another signature once it has been called.
+        pass
 
     def source(self, site: Site, law: Law) -> Source:  # noqa: ARG002
         """None.
