@@ -5,7 +5,6 @@ start, which lies far enough from 0 that a record may be older than the log.
 """
 
 from simulator.protocol.cleaned import CLEANED_TO, records_of
-from simulator.protocol.cleaner import apply
 from simulator.protocol.compaction import UNBOUNDED, clean
 from simulator.protocol.errors import Error
 from simulator.protocol.journal import Journal
@@ -88,7 +87,7 @@ class KeptLog:
     # --- Keeping ---
 
     def roll(self, at=None):
-        apply(self.log, Rolled(self.partition.log_end_offset if at is None else at))
+        self.log.apply(Rolled(self.partition.log_end_offset if at is None else at))
 
     def clean(self, first_dirty=None, uncleanable=None, at_ms=None, keys_a_pass=UNBOUNDED):
         """One cleaning of everything committed: the first offset that is still dirty."""
@@ -103,14 +102,14 @@ class KeptLog:
             uncleanable_offset=self.segments()[-1] if uncleanable is None else uncleanable,
             keys_a_pass=keys_a_pass,
         )
-        apply(self.log, fact)
+        self.log.apply(fact)
         return fact.next_dirty_offset
 
     def retain(self):
         """One run of the retention task: why each segment was deleted."""
         deletion = decide_deletion(self.log, self.settings, self.now_us)
         for fact in deletion.facts:
-            apply(self.log, fact)
+            self.log.apply(fact)
         return list(deletion.reasons)
 
     # --- Looking ---

@@ -26,21 +26,11 @@ from typing import Any, NamedTuple
 import attrs
 
 from simulator.errors import BadInput
-from simulator.protocol.cleaned import CLEANED_TO, Cleaned, replace_segments
+from simulator.protocol.cleaned import CLEANED_TO, Cleaned
 from simulator.protocol.compaction import UNBOUNDED, clean
-from simulator.protocol.log import SEGMENT, Log, LogStartMoved
 from simulator.protocol.names import MICROS_PER_MS
 from simulator.protocol.partition import Partition
-from simulator.protocol.producer_state import newest_batch_only
-from simulator.protocol.segments import (
-    Rolled,
-    Segment,
-    SegmentsDeleted,
-    delete_segments,
-    roll,
-    segment_holding,
-    segments_of,
-)
+from simulator.protocol.segments import Segment, segment_holding, segments_of
 from simulator.protocol.settings import kafka_name, parse_settings, whole
 from simulator.protocol.topic_settings import INT_MAX, LONG_MAX, TopicSettings
 
@@ -200,22 +190,3 @@ def decide_cleaning(
         uncleanable_offset=chosen.uncleanable_offset,
         keys_a_pass=keys_a_pass,
     )
-
-
-# --- Applying --------------------------------------------------------------------------------
-
-
-def apply(log: Log, fact: Rolled | SegmentsDeleted | Cleaned) -> None:
-    """Make a fact of rolling, retention or cleaning true, in the journal and in memory."""
-    match fact:
-        case Rolled(offset):
-            if roll(log.index, offset):
-                newest = {one: newest_batch_only(state) for one, state in log.producers.items()}
-                log.journal.snapshot((offset, newest), SEGMENT)
-        case SegmentsDeleted(offset):
-            delete_segments(log.journal, log.index, offset)
-            log.apply(LogStartMoved(offset))
-            log.cuts += 1
-        case Cleaned():
-            replace_segments(log.journal, log.index, fact)
-            log.cuts += 1

@@ -96,10 +96,17 @@ class _Fetched:
                 wanted = wanted[max(first, 0) : max(first, 0) + most]
             if first < 0:
                 offset = base
-            for record in wanted:
-                add(create(ConsumerRecord, (topic, number, offset, *record)))
-                offset += 1
-            most -= len(wanted)
+            if batch.__class__ is Batch:
+                for record in wanted:
+                    add(create(ConsumerRecord, (topic, number, offset, *record)))
+                    offset += 1
+                most -= len(wanted)
+            else:  # Where a cleaning has removed a record there is a hole.
+                for record in wanted:
+                    if record is not None:
+                        add(create(ConsumerRecord, (topic, number, offset, *record)))
+                        most -= 1
+                    offset += 1
             if offset >= base + count:
                 at += 1
         self.at = at

@@ -10,9 +10,8 @@ producer; so after a clean restart an older retry is out of order, not a duplica
 
 Source: UnifiedLog.scala, LocalLog.scala, LogLoader.scala, ProducerStateManager.java.
 
-Not modelled: log append time (message.timestamp.type), checksums, segments that roll by age, the
-leader epoch cache, recovery points (an unclean restart trusts what is on the platter), tiered
-storage.
+Not modelled: log append time (message.timestamp.type), checksums, the leader epoch cache, recovery
+points (an unclean restart trusts what is on the platter), tiered storage.
 """
 
 from bisect import bisect_left, bisect_right
@@ -21,6 +20,14 @@ from typing import Any, NamedTuple
 
 import attrs
 
+from simulator.protocol.cleaned import (
+    CLEANED_TO,
+    Cleaned,
+    CleanedBatch,
+    as_appended,
+    measure_batch,
+    replace_segments,
+)
 from simulator.protocol.journal import Journal
 from simulator.protocol.log_index import Aborted, LogIndex, measure
 from simulator.protocol.names import MICROS_PER_MS, NO_PRODUCER_ID, SEQUENCE_MAX, UNKNOWN_OFFSET
@@ -33,6 +40,13 @@ from simulator.protocol.producer_state import (
     newest_batch_only,
 )
 from simulator.protocol.records import Batch
+from simulator.protocol.segments import (
+    Rolled,
+    SegmentsDeleted,
+    delete_segments,
+    roll,
+    roll_after_us,
+)
 from simulator.protocol.settings import one_of, whole
 
 LOG_START = "log_start_offset"  # Checkpoints beside the log.
@@ -52,6 +66,7 @@ class LogConfig:
 
     max_message_bytes: int = attrs.field(default=1_048_588, validator=whole(1))
     segment_bytes: int = attrs.field(default=1_073_741_824, validator=whole(14))
+    segment_ms: int = attrs.field(default=604_800_000, validator=whole(1))
     cleanup_policy: str = attrs.field(
         default="delete", validator=one_of("delete", "compact", "compact,delete")
     )
@@ -75,7 +90,7 @@ class Truncated(NamedTuple):
     fully: bool = False
 
 
-Fact = Batch | LogStartMoved | Truncated
+Fact = Batch | CleanedBatch | LogStartMoved | Truncated | Rolled | SegmentsDeleted | Cleaned
 
 
 class Log:
@@ -93,12 +108,14 @@ class Log:
         replicating: first offset of each ended transaction whose marker lies at or beyond the
             high watermark -> the marker's offset.
         measured: (records, append time, size, latest timestamp) of the batch last decided on.
+        segment_jitter_ms: the driver's draw for the segment that begins next.
     """
 
     __slots__ = (
         "_bytes",
         "_expiration_us",
         "_latest_us",
+        "_roll_after_us",
         "_since_window",
         "alone",
         "config",
@@ -112,6 +129,7 @@ class Log:
         "opened",
         "producers",
         "replicating",
+        "segment_jitter_ms",
     )
 
     def __init__(self, journal: Journal, config: LogConfig, now_us: int, *, alone: bool) -> None:
@@ -126,6 +144,8 @@ class Log:
         self._bytes = 0
         self._latest_us = 0
         self._since_window = 0
+        self._roll_after_us = -1  # Any batch is the first of an empty segment.
+        self.segment_jitter_ms = 0
         self.cuts = 0  # How often positions have changed: cursors of readers are then stale.
         self.log_start_offset: int = journal.checkpoints.get(LOG_START, 0)
         self.high_watermark: int = self.log_start_offset
@@ -146,10 +166,8 @@ class Log:
             size, latest = measure(records, append_time_us)
         index = self.index
         end = self._bytes + size
-        if end - index.segments[-1][1] > self.config.segment_bytes and index.roll_before(
-            base, size, self.config.segment_bytes
-        ):
-            self._write_snapshot(base)
+        if end - index.segments[-1][1] > self.config.segment_bytes or latest > self._roll_after_us:
+            self._begin_segment(base, latest)
         self.journal.facts.append(fact)
         self._bytes = end
         index.ends.append(end)
@@ -167,6 +185,21 @@ class Log:
         if self._since_window >= self.config.window_every_batches:
             self._since_window = 0
             self.journal.snapshot((next_offset, dict(self.producers)), WINDOW, keep=2)
+
+    def _begin_segment(self, base: int, latest_us: int) -> None:
+        """Close the active segment, unless it is empty; the batch at `base` is the first then."""
+        if self._bytes > self.index.segments[-1][1] and roll(self.index, base):
+            self._write_snapshot(base)
+        jitter_ms = self.segment_jitter_ms
+        self._roll_after_us = roll_after_us(latest_us, self.config.segment_ms, jitter_ms)
+
+    def _take_over(self, batch: CleanedBatch) -> None:
+        """Append a batch that the leader had cleaned, with its holes."""
+        header = Batch._make(batch[:10])
+        appended = as_appended(batch) or header._replace(producer_id=NO_PRODUCER_ID)
+        self.measured = (batch.records, batch.append_time_us, *measure_batch(batch))
+        self.apply(appended)
+        self.journal.facts[-1] = batch
 
     def _learn(self, batch: Batch, latest_us: int) -> None:
         """Update what is known of the batch's producer and its transaction."""
@@ -197,6 +230,19 @@ class Log:
                 self._move_log_start(offset)
             case Truncated(offset, fully):
                 self._truncate(offset, fully=fully)
+            case CleanedBatch():
+                self._take_over(fact)
+            case Rolled(offset):
+                if roll(self.index, offset):
+                    self._write_snapshot(offset)
+                    self._roll_after_us = -1
+            case SegmentsDeleted(offset):
+                delete_segments(self.journal, self.index, offset)
+                self._move_log_start(offset)
+                self.cuts += 1
+            case Cleaned():
+                replace_segments(self.journal, self.index, fact)
+                self.cuts += 1
             case _:
                 raise AssertionError(f"a log does not know {fact!r}")
 
@@ -228,6 +274,8 @@ class Log:
             self.index.cut(length, offset)
             self.log_start_offset = min(self.log_start_offset, offset)
         journal.checkpoints[LOG_START] = self.log_start_offset
+        if journal.checkpoints.get(CLEANED_TO, 0) > offset:
+            journal.checkpoints[CLEANED_TO] = offset  # LogCleanerManager.maybeTruncateCheckpoint
         watermark = max(self.log_start_offset, min(self.high_watermark, offset))
         self._load(None)
         self.log_end_offset = offset
@@ -262,7 +310,10 @@ class Log:
         self._since_window = len(facts) - position
         for batch in facts[position:]:
             if batch.producer_id != NO_PRODUCER_ID:
-                self._learn(batch, measure(batch.records, batch.append_time_us)[1])
+                if batch.__class__ is Batch:
+                    self._learn(batch, measure(batch.records, batch.append_time_us)[1])
+                elif (appended := as_appended(batch)) is not None:
+                    self._learn(appended, batch.latest_us)
         if self.alone:
             self.high_watermark = end
             self.replicating.clear()
@@ -279,6 +330,11 @@ class Log:
         self.index: LogIndex = index
         self._bytes = index.end_bytes
         self._latest_us = index.latest_us
+        first = bisect_left(facts, index.segments[-1][0], key=base_offset_of)
+        self._roll_after_us = -1
+        if first < len(facts):
+            began_us = measure_batch(facts[first])[1]
+            self._roll_after_us = roll_after_us(began_us, self.config.segment_ms, 0)
 
     def _load_snapshot(self, now_us: int | None) -> int:
         """Take the newest snapshot over; the answer is the position to replay from."""

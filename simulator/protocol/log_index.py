@@ -12,7 +12,7 @@ Not modelled: sparse indexes (every batch has its entry), index files that fill 
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from simulator.protocol.names import NO_TIMESTAMP
 from simulator.protocol.records import (
@@ -86,14 +86,17 @@ class LogIndex:
         self.ends.append(self.end_bytes + size)
         self.times.append(max(self.latest_us, latest_us))
 
-    def rebuild(self, batches: Iterable[Batch], segment_bytes: int) -> None:
+    def rebuild(self, batches: Iterable[Any], segment_bytes: int) -> None:
         """Read a log whose index is missing: its sizes and times, segments and aborts."""
         opened: dict[int, int] = {}
         for batch in batches:
-            size, latest_us = measure(batch.records, batch.append_time_us)
+            if batch.__class__ is Batch:
+                size, latest_us = measure(batch.records, batch.append_time_us)
+            else:  # A cleaned batch has holes, and says itself what is left.
+                size, latest_us = batch.size_bytes, batch.latest_us
             self.roll_before(batch.base_offset, size, segment_bytes)
             self.add(size, latest_us)
-            if batch.control:
+            if batch.control and not batch.records:
                 first = opened.pop(batch.producer_id, None)
                 if first is not None and batch.control == "abort":
                     self.aborted.append(Aborted(batch.producer_id, first, batch.base_offset))

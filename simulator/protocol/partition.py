@@ -16,6 +16,7 @@ bounds on record timestamps (message.timestamp.before.max.ms and after.max.ms).
 from bisect import bisect_left, bisect_right
 from operator import itemgetter
 
+from simulator.protocol.cleaned import records_of
 from simulator.protocol.errors import Error
 from simulator.protocol.journal import Journal
 from simulator.protocol.log import Fact, Log, LogConfig, LogStartMoved, Truncated, base_offset_of
@@ -366,7 +367,7 @@ class Partition:
         since = max(bisect_left(log.index.times, wanted_us), self._position_of(start))
         for position in range(since, len(facts)):
             batch = facts[position]
-            for offset, record in enumerate(batch.records, batch.base_offset):
+            for offset, record in records_of(batch):
                 if offset >= bound:
                     return OffsetListed(self.partition, _NONE)
                 at_us = record.timestamp_us if record.timestamp_us >= 0 else batch.append_time_us

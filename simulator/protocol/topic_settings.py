@@ -133,6 +133,7 @@ class TopicSettings:
         return LogConfig(
             max_message_bytes=self.max_message_bytes,
             segment_bytes=self.segment_bytes,
+            segment_ms=self.rolling_ms,
             cleanup_policy=self.cleanup_policy or "delete",
             **of_broker,
         )

@@ -18,7 +18,7 @@ def about(message: Any) -> tuple[Any, ...]:
 
 def event_ids(batches: tuple[Batch, ...]) -> tuple[str, ...]:
     """The event ids of all records of some batches, in order."""
-    return tuple(record.event_id for batch in batches for record in batch.records)
+    return tuple(record.event_id for batch in batches for record in batch.records if record)
 
 
 def _produce(message: m.ProduceRequest) -> tuple[Any, ...]:
@@ -64,9 +64,7 @@ def _commit(message: m.OffsetCommitRequest) -> tuple[Any, ...]:
 
 
 def _committed(message: m.OffsetCommitResponse) -> tuple[Any, ...]:
-    return tuple(
-        (where.topic, where.partition, error.name) for where, error in message.results
-    )
+    return tuple((where.topic, where.partition, error.name) for where, error in message.results)
 
 
 def _member(message: Any) -> tuple[Any, ...]:

@@ -6,7 +6,6 @@ from simulator.errors import BadInput
 from simulator.protocol.cleaned import CLEANED_TO
 from simulator.protocol.cleaner import (
     CleanerSettings,
-    apply,
     cleanable_range,
     cleaner_settings,
     decide_cleaning,
@@ -39,7 +38,7 @@ def cleaned_next(*logs):
     if decided is None:
         return None
     partition, fact = decided
-    apply(partition.log, fact)
+    partition.log.apply(fact)
     return partition.partition.topic
 
 

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from simulator.protocol import compaction
-from simulator.protocol.cleaner import apply, log_to_clean
+from simulator.protocol.cleaner import log_to_clean
 from simulator.protocol.compaction import clean
 from tests.kept import KeptLog
 
@@ -98,7 +98,7 @@ class Everything:
         )
         stable = kept.partition.last_stable_offset, kept.partition.log_end_offset
         above = [one for one in kept.journal.facts if one.base_offset >= fact.end_offset]
-        apply(kept.log, fact)
+        kept.log.apply(fact)
 
         assert (kept.partition.last_stable_offset, kept.partition.log_end_offset) == stable
         after = [one for one in kept.journal.facts if one.base_offset >= fact.end_offset]
