@@ -58,6 +58,7 @@ def few_orders(
     more.setdefault(
         "workload", Workload(events=events, arrivals=steady(per_s), keys=uniform_keys(2))
     )
+    more.setdefault("horizon_ms", 120_000)
     return Scenario(
         guarantee=attrs.evolve(guarantee, producer=settings), broker=BROKER, **more
     )

@@ -1,6 +1,6 @@
 """For your own tests: Hypothesis strategies over runs and faults. `import simulator` never does.
 
-    runs         runs of a scenario, judged by `run.expect(check, ...)`
+    runs         runs of a scenario; each is a Run, judged by `run.expect(check, ...)`
     fault_plans  faults as values, at moments that a run of the scenario really has
 """
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from simulator.chance import Chooser, Law, Recording, Site, Tape, Zero, format_witness
 from simulator.checks.check import Check
 from simulator.checks.verdict import Status, Verdict
-from simulator.scenario.faults import FaultPlan
+from simulator.scenario.faults import Fault, FaultPlan
 from simulator.scenario.scenario import Scenario
 from simulator.study.simulate import simulate
 from simulator.testing.faults import surveyed
@@ -27,6 +27,7 @@ from simulator.trace.trace import Trace
 
 DEVIATIONS_MOST = 4
 TAPE_BYTES_MOST = 256
+BEYOND = 8  # With faults a run has choices that the benign one has not, such as backoffs.
 SHOWN_MOST = 8  # Events of the workload that are told one by one.
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]  # As Hypothesis hands it to a composite.
@@ -79,7 +80,7 @@ class Run:
     def about(self) -> str:
         """The workload, the faults as values, and the witness, a line each."""
         witness = format_witness(self.witness) or "(nothing by chance)"
-        faults = [f"fault: {fault}" for fault in self.scenario.faults] or ["faults: none"]
+        faults = [f"fault: {_value(fault)}" for fault in self.scenario.faults] or ["faults: none"]
         return "\n".join((f"workload: {self._workload()}", *faults, f"witness: {witness}"))
 
     def _workload(self) -> str:
@@ -88,10 +89,8 @@ class Run:
         if len(sent) > SHOWN_MOST:
             shown.append(f"and {len(sent) - SHOWN_MOST} more")
         workload, guarantee = self.scenario.workload, self.scenario.guarantee
-        return (
-            f"{workload.size} events to {', '.join(workload.topics)}, {guarantee.name}: "
-            + (", ".join(shown) or "no run to tell of")
-        )
+        whose = f"{workload.size} events to {', '.join(workload.topics)}, {guarantee.name}"
+        return f"{whose}: {', '.join(shown) or 'no run to tell of'}"
 
     def replay(self) -> str:
         """How to have the same run again: lines of Python, given the scenario.
@@ -110,7 +109,17 @@ class Run:
 
 def _listed(faults: FaultPlan) -> str:
     """As the inside of a tuple."""
-    return "".join(f"{fault}, " for fault in faults).rstrip(" ")
+    return "".join(f"{_value(fault)}, " for fault in faults).rstrip(" ")
+
+
+def _value(fault: Fault) -> str:
+    """As Python, without what goes without saying."""
+    told = (
+        f"{field.name}={getattr(fault, field.name)!r}"
+        for field in attrs.fields(type(fault))
+        if getattr(fault, field.name) != field.default
+    )
+    return f"{type(fault).__name__}({', '.join(told)})"
 
 
 def runs(
@@ -123,7 +132,8 @@ def runs(
         faults: plans to run it under as well, such as `fault_plans(scenario)`.
     """
     plans = st.just(scenario.faults) if faults is None else faults
-    choosers = st.deferred(lambda: _choosers(scenario))
+    beyond = 0 if faults is None else BEYOND
+    choosers = st.deferred(lambda: _choosers(scenario, beyond))
 
     @st.composite  # It is printed as the value that it drew; and without arguments, in short.
     def run_of_scenario(draw: Draw) -> Run:
@@ -151,15 +161,13 @@ def _run(scenario: Scenario, plan: FaultPlan, chance: Chooser) -> Run:
     return run
 
 
-def _choosers(scenario: Scenario) -> st.SearchStrategy[Chooser]:
-    choices = surveyed(scenario).choices
-    if not choices:
+def _choosers(scenario: Scenario, beyond: int) -> st.SearchStrategy[Chooser]:
+    most = 2 * surveyed(scenario).choices + beyond
+    if not most:
         return st.builds(Zero)
-    # A run with faults has more choices than the benign one.
-    places = st.dictionaries(
-        st.integers(0, 2 * choices), st.integers(0, 255), max_size=DEVIATIONS_MOST
-    )
-    return places.map(_Deviating) | st.binary(max_size=TAPE_BYTES_MOST).map(Tape)
+    places = st.dictionaries(st.integers(0, most), st.integers(0, 255), max_size=DEVIATIONS_MOST)
+    tapes = st.binary(max_size=min(most, TAPE_BYTES_MOST))
+    return places.map(_Deviating) | tapes.map(Tape)
 
 
 class _Deviating(Chooser):

@@ -16,10 +16,8 @@ from simulator.protocol.names import MICROS_PER_MS
 from simulator.scenario.faults import Crash, FaultPlan
 from simulator.scenario.scenario import Scenario
 from simulator.study.simulate import simulate
-from simulator.trace.trace import Trace
 
 PROBES_MOST = 8  # Crashes that are tried out; many instances of one group are much alike.
-NO_NODES = ("world", "network")
 
 
 @attrs.frozen
@@ -31,7 +29,7 @@ class Survey:
             how often the run that asked most asked there.
         choices: how many open choices the benign run had: places of chance.
         ends_ms: how long the benign run took.
-        nodes: every node that recorded anything or was named by a crash site.
+        nodes: every node that sent or was sent anything, or can crash at a point.
     """
 
     sites: Mapping[str, Mapping[str, int]]
@@ -70,16 +68,26 @@ class _Counting(Chooser):
     """Answers benignly, and counts who asks."""
 
     def __init__(self) -> None:
-        self.sites: dict[str, dict[str, int]] = {}
         self.choices = 0
+        self._asked: dict[str, dict[str, int]] = {}
+        self._known: dict[str, dict[str, None]] = {}
+
+    @property
+    def sites(self) -> dict[str, dict[str, int]]:
+        """By class of fault: first those that were asked, in that order, then the others."""
+        found = {}
+        for kind, known in self._known.items():
+            asked = self._asked[kind]
+            found[kind] = {**asked, **{name: 0 for name in known if name not in asked}}
+        return found
 
     def source(self, site: Site, law: Law) -> Callable[[], int]:
-        of_class = self.sites.setdefault(site.fault_class, {})
-        of_class.setdefault(site.name, 0)
+        self._known.setdefault(site.fault_class, {})[site.name] = None
+        asked = self._asked.setdefault(site.fault_class, {})
         benign, name, is_open = law.benign, site.name, not law.certain
 
         def draw() -> int:
-            of_class[name] += 1
+            asked[name] = asked.get(name, 0) + 1
             self.choices += is_open
             return benign
 
@@ -90,25 +98,33 @@ class _Counting(Chooser):
 
 
 def survey(scenario: Scenario) -> Survey:
-    """Run the scenario without faults, and with a crash of each node, and look."""
+    """Run the scenario without faults, and with a crash of each node, and look.
+
+    A run that ends by an error was looked at so far: the property that draws it will tell of it.
+    """
     benign = _Counting()
-    trace = _run(scenario, FaultPlan(), benign)
-    sites = {kind: dict(asked) for kind, asked in benign.sites.items()}
-    for crash in _probes(benign.sites.get("crash", {})):
+    ends_ms = _run(scenario, FaultPlan(), benign)
+    sites = benign.sites
+    for crash in _probes(sites.get("crash", {})):
         probe = _Counting()
         _run(scenario, FaultPlan((crash,)), probe)
         for kind, asked in probe.sites.items():
             known = sites.setdefault(kind, {})
             for name, times in asked.items():
                 known[name] = max(times, known.get(name, 0))
-    nodes = dict.fromkeys(entry[2] for entry in trace.flat if entry[2] not in NO_NODES)
-    for name in sites.get("crash", ()):
-        nodes.setdefault(ends_of(name)[0][0])
-    return Survey(sites, benign.choices, trace.flat[-1][1] // MICROS_PER_MS, tuple(nodes))
+    nodes: dict[str, None] = {}
+    for name in (*sites.get("crash", ()), *sites.get("drop", ())):
+        nodes.update(dict.fromkeys(ends_of(name)[0]))
+    return Survey(sites, benign.choices, ends_ms, tuple(nodes))
 
 
-def _run(scenario: Scenario, faults: FaultPlan, chooser: Chooser) -> Trace:
-    return simulate(attrs.evolve(scenario, faults=faults), chooser)
+def _run(scenario: Scenario, faults: FaultPlan, chooser: Chooser) -> int:
+    """How long it took, in milliseconds."""
+    try:
+        trace = simulate(attrs.evolve(scenario, faults=faults), chooser)
+    except Exception:  # noqa: BLE001 - see above
+        return 0
+    return trace.flat[-1][1] // MICROS_PER_MS
 
 
 def _probes(sites: Mapping[str, int]) -> list[Crash]:
