@@ -52,7 +52,7 @@ LOST_ANSWERS = {"none": 0.0, "5%": 0.05}
 CRASHES_OF_LOGS = {"none": 0.0, "0.05%": 0.0005, "0.2%": 0.002}  # Logs are long.
 ORDERS, EVERY_US = 40, 100_000
 FROM_US = 8_000_000  # By then the group has formed.
-RUNS, RUNS_OF_LOGS = 60, 3
+RUNS, RUNS_OF_LOGS = 50, 3
 
 SESSION = {
     "session.timeout.ms": 6_000,

@@ -3,6 +3,7 @@
 names records messages errors machine settings   the vocabulary
 journal log log_index producer_state partition   one log on its leader
 cleaned segments topic_settings retention compaction cleaner   what of a log is kept, and how long
+leader_epochs truncation replication replication_* replica_messages   replicas of one partition
 partitioning assignors                           where keys and partitions go
 group group_*                                    the classic group coordinator
 store                                            a small transactional database

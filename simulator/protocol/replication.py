@@ -18,10 +18,11 @@ Not modelled: reassignment, moving between directories, throttled replicas.
 from collections.abc import Mapping
 from typing import Any
 
+from simulator.protocol.cleaned import CleanedBatch
 from simulator.protocol.errors import Error
 from simulator.protocol.journal import Journal
 from simulator.protocol.leader_epochs import NO_EPOCH, LeaderEpochs
-from simulator.protocol.log import LogConfig, LogStartMoved, Truncated
+from simulator.protocol.log import LogConfig, Truncated
 from simulator.protocol.machine import NOTHING, Step
 from simulator.protocol.messages import (
     LATEST_TIMESTAMP,
@@ -76,8 +77,7 @@ class Replica:
         journal: the file on the broker's disk; what is in it is loaded.
         alive: brokers that are neither fenced nor shutting down, with their epochs, as this
             broker knows them now. It is kept and looked at; its owner changes it.
-        config: settings of replication.
-        log_config: settings of the log.
+        config, log_config: settings of replication, and of the log.
         now_us: when it is loaded.
         controller: whom proposals of an in-sync set are sent to.
 
@@ -316,7 +316,8 @@ class Replica:
 
     def apply(self, fact: Fact) -> None:
         """Make a fact true."""
-        if fact.__class__ is Batch:
+        kind = fact.__class__
+        if kind is Batch or kind is CleanedBatch:
             self._append(fact)
             return
         before = self.role
@@ -329,9 +330,6 @@ class Replica:
                     self.log.high_watermark = max(start, min(offset, end))
             case Truncated():
                 self._truncate(fact)
-            case LogStartMoved():
-                self.log.apply(fact)
-                self.epochs.truncate_from_start(self.log.log_start_offset)
             case RoleChanged(role):
                 self.following.role = role
             case LeadershipTaken():
@@ -348,7 +346,10 @@ class Replica:
                 self._led.committed(fact)
             case IsrReverted():
                 self._led.reverted()
-        allowed = ALLOWED.get(fact.__class__)
+            case _:  # Retention, compaction, DeleteRecords.
+                self.log.apply(fact)
+                self.epochs.truncate_from_start(self.log.log_start_offset)
+        allowed = ALLOWED.get(kind)
         assert allowed is None or self.role in allowed.get(before, ()), f"{before}: {fact!r}"
 
     @property

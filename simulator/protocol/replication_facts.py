@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import attrs
 
-from simulator.protocol.log import LogStartMoved, Truncated
-from simulator.protocol.records import Batch
+from simulator.protocol.log import Fact as LogFact
 from simulator.protocol.replica_messages import AlterPartition, PartitionRegistration
 from simulator.protocol.settings import whole
 from simulator.protocol.truncation import KIP_320, Truncation
@@ -140,9 +139,7 @@ class RoleChanged(NamedTuple):
 
 
 Fact = (
-    Batch
-    | Truncated
-    | LogStartMoved
+    LogFact
     | LeadershipTaken
     | LeaderFollowed
     | FollowerFetched
@@ -152,7 +149,6 @@ Fact = (
     | HighWatermarkTold
     | RoleChanged
 )
-
 
 # {type of fact: {role: roles that it may lead to}}; a fact that is not named changes no role.
 ALLOWED: dict[type, dict[Role, frozenset[Role]]] = {

@@ -3,6 +3,7 @@
 import attrs
 import pytest
 
+from simulator.protocol.cleaned import CleanedBatch
 from simulator.protocol.errors import Error
 from simulator.protocol.log import LogStartMoved, Truncated
 from simulator.protocol.machine import SetTimer
@@ -15,6 +16,7 @@ from simulator.protocol.messages import (
 from simulator.protocol.records import Batch
 from simulator.protocol.replica_messages import BoundAsked, EpochAsked, EpochEnd, ReplicaFetched
 from simulator.protocol.replication_facts import HighWatermarkTold, ReplicationConfig, Role
+from simulator.protocol.segments import Rolled, SegmentsDeleted
 from simulator.protocol.truncation import KIP_101, KIP_279, KIP_320, TO_HIGH_WATERMARK
 from tests.replicated import HERE, Replicated, batch_of, log_of
 
@@ -169,6 +171,27 @@ def test_the_leaders_start_is_taken_over():
 
     assert step.facts[1:] == (HighWatermarkTold(3), LogStartMoved(2))
     assert follower.log.log_start_offset == 2
+
+
+def test_a_batch_that_the_leader_has_cleaned_is_taken_over_with_its_holes():
+    cluster, follower = follower_with(0)
+    left = at(1, "x", "y", epoch=2)
+    cleaned = CleanedBatch(*left._replace(records=(None, left.records[1])))
+    cluster.answer("b", cluster.ask("b"), fetched(cleaned), "a")
+
+    assert follower.log.journal.facts[-1] is cleaned
+    assert (follower.log_end_offset, follower.epochs.entries) == (3, [(0, 0), (2, 1)])
+
+
+@pytest.mark.parametrize("fact", [LogStartMoved(2), SegmentsDeleted(2)])
+def test_what_is_deleted_takes_its_epochs_along(fact):
+    _, follower = follower_with(0, 1, 4, mark=3)
+    for offset in (1, 2):
+        follower.apply(Rolled(offset))
+    follower.apply(fact)
+
+    assert follower.log.log_start_offset == 2
+    assert follower.epochs.entries == [(4, 2)]
 
 
 def test_a_batch_that_the_leaders_start_lies_in_is_where_an_empty_log_begins():
