@@ -26,7 +26,7 @@ import attrs
 from simulator.chance.choosers import never
 from simulator.chance.laws import Delay, constant
 from simulator.cluster.context import Context
-from simulator.errors import CommitFailed, KafkaError, RebalanceInProgress, RequestTimedOut
+from simulator.errors import FencedInstance, KafkaError, RequestTimedOut
 from simulator.protocol.names import MICROS_PER_MS, TopicPartition
 from simulator.world.node import PowerCut
 
@@ -147,7 +147,9 @@ class Service:
                     yield consumer.commit_sync(offsets)
                 except RequestTimedOut:
                     continue  # It may have happened; to commit the same again does no harm.
-                except (CommitFailed, RebalanceInProgress):
+                except FencedInstance:
+                    raise  # Another has this member's group.instance.id: nothing can mend that.
+                except KafkaError:
                     return False  # The next poll rejoins the group; its new owner commits.
                 break
             if after is not None and not after():

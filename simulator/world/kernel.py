@@ -293,7 +293,9 @@ class Kernel(simpy.Environment):
         )
 
     def stop(self) -> None:
-        """End the run after what happens now."""
+        """End the run: at once, or, when a process asks for it, once that has taken its step."""
+        if self._active_proc is None:
+            raise _Stop
         self.call_later(0, _stop, None)
 
     def one_died(self) -> None:

@@ -22,7 +22,7 @@ from simulator.scenario.faults import (
     Pause,
     Skew,
 )
-from simulator.scenario.guarantee import AT_LEAST_ONCE, EXACTLY_ONCE
+from simulator.scenario.guarantee import AT_LEAST_ONCE, AT_MOST_ONCE, EXACTLY_ONCE
 from simulator.scenario.scenario import Consumers
 from simulator.scenario.topology import Link, Topic, Topology
 from simulator.study.simulate import simulate
@@ -229,3 +229,23 @@ def test_chance_ends_with_the_load_at_last():
     assert {event[3] for event in events(trace, "effect_applied")} == {
         f"e{number}" for number in range(1, 6)
     }
+
+
+@pytest.mark.parametrize("seed", range(1, 9))
+def test_nothing_happens_after_the_end(seed):
+    """Not even in the same instant: the entry that says how a run ended is its last."""
+    links = (Link(latency=uniform(0, 50_000)),)
+    trace = simulate(few_orders(topology=Topology(links=links)), Seeded(seed))
+
+    assert [entry[0] for entry in trace.of("run_ended")] == [len(trace) - 1]
+
+
+@pytest.mark.parametrize(("guarantee", "at_ms"), [(AT_LEAST_ONCE, 111), (AT_MOST_ONCE, 307)])
+def test_a_group_that_was_lost_with_its_disk_is_formed_anew(guarantee, at_ms):
+    """The coordinator knows no such group: the commit is refused, and its member joins again."""
+    lost = FaultPlan((DiskLoss("broker-1", at_ms=at_ms, down_ms=500),))
+    trace = simulate(attrs.evolve(few_orders(guarantee), faults=lost))
+
+    assert events(trace, "run_ended") == [("quiet",)]
+    assert "GROUP_ID_NOT_FOUND" in [event[-1] for event in events(trace, "commit_answered")]
+    assert len(events(trace, "generation_started")) > 1
