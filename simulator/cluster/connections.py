@@ -21,6 +21,8 @@ from simulator.protocol.backoff import exponential_backoff
 from simulator.protocol.names import MICROS_PER_MS
 
 if TYPE_CHECKING:
+    from simulator.protocol.consumer_settings import ConsumerSettings
+    from simulator.protocol.producer_settings import ProducerSettings
     from simulator.world.kernel import Timer
     from simulator.world.network import Connection
     from simulator.world.node import Node
@@ -139,6 +141,18 @@ class Connections:
         self._backoff_us = reconnect_backoff_ms * MICROS_PER_MS
         self._backoff_max_us = reconnect_backoff_max_ms * MICROS_PER_MS
         self._lines: dict[tuple[str, str], _Line] = {}
+
+    @classmethod
+    def configured(
+        cls, node: "Node", settings: "ProducerSettings | ConsumerSettings"
+    ) -> "Connections":
+        """The connections of a client with these settings."""
+        return cls(
+            node,
+            request_timeout_ms=settings.request_timeout_ms,
+            reconnect_backoff_ms=settings.reconnect_backoff_ms,
+            reconnect_backoff_max_ms=settings.reconnect_backoff_max_ms,
+        )
 
     def request(
         self,

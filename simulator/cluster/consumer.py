@@ -85,12 +85,7 @@ class Consumer:
             settings = consumer_settings(settings or {}, f"consumer of {node.name}")
         self.node = node
         self.settings = settings
-        self.connections = Connections(
-            node,
-            request_timeout_ms=settings.request_timeout_ms,
-            reconnect_backoff_ms=settings.reconnect_backoff_ms,
-            reconnect_backoff_max_ms=settings.reconnect_backoff_max_ms,
-        )
+        self.connections = Connections.configured(node, settings)
         self._alarm = Alarm(node, self._due)
         self._machine = Polling(settings, tuple(brokers), node.name, self._alarm.between)
         self._wire = self._machine.wire

@@ -84,12 +84,7 @@ class Producer:
         self.node = node
         self.settings = settings
         self.pending = 0  # Records that were handed over and have not ended.
-        self.connections = Connections(
-            node,
-            request_timeout_ms=settings.request_timeout_ms,
-            reconnect_backoff_ms=settings.reconnect_backoff_ms,
-            reconnect_backoff_max_ms=settings.reconnect_backoff_max_ms,
-        )
+        self.connections = Connections.configured(node, settings)
         self._picks: dict[tuple[str, int], Callable[[], int]] = {}
         self._alarm = Alarm(node, self._due)
         self._machine = Sending(
