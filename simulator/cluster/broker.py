@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from simulator.cluster.coordinator import Coordinators
+from simulator.cluster.coordinator import LATER, Coordinators
 from simulator.protocol import messages as m
 from simulator.protocol.errors import Error
 from simulator.protocol.names import MICROS_PER_MS, TopicPartition
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 _new = tuple.__new__  # Half the cost of a named tuple's own constructor, in the hot path.
 _NONE = Error.NONE
 EXPIRATION_CHECK_US = 600_000 * MICROS_PER_MS  # producer.id.expiration.check.interval.ms
-LATER: Any = object()  # A handler's word that the answer comes later, or never.
 
 
 class _Session:

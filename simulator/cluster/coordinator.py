@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from simulator.world.kernel import Timer as KernelTimer
     from simulator.world.network import Connection
 
+LATER: Any = object()  # A handler's word that the answer comes later, or never.
 JOURNAL = "__consumer_offsets/"  # No topic's journal begins so: a topic has no slash.
 COMPACT_ABOVE = 1_024  # Facts in a group's journal before it is compacted.
 
@@ -50,9 +51,6 @@ class Coordinators:
     """Every group that a broker coordinates."""
 
     def __init__(self, broker: "Broker") -> None:
-        from simulator.cluster.broker import LATER
-
-        self._later = LATER
         self._broker = broker
         self._node = broker.node
         self._config = broker.layout.settings.group
@@ -140,7 +138,7 @@ class Coordinators:
                 driven.journal.append(fact)
         if len(driven.journal.facts) > driven.compact_at:
             self._compact(driven)
-        answer = self._later
+        answer = LATER
         late = None
         for effect in step.effects:
             if type(effect) is Reply:

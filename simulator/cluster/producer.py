@@ -11,9 +11,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 from simulator.chance import Pick
 from simulator.cluster.alarm import Alarm
@@ -33,15 +31,12 @@ from simulator.protocol.sending_effects import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from simulator.world.kernel import Event
     from simulator.world.node import Node
 
 _new = tuple.__new__  # Half the cost of a named tuple's own constructor, in the hot path.
-
-# So that ids stay unique when a node restarts, or has several producers.
-_NUMBERS: "WeakKeyDictionary[Node, Iterator[int]]" = WeakKeyDictionary()
 
 
 class RecordMetadata(NamedTuple):
@@ -50,16 +45,6 @@ class RecordMetadata(NamedTuple):
     topic: str
     partition: int
     offset: int
-
-
-def succeed(event: "Event", value: Any) -> None:
-    """Let an event succeed; one that nobody waits for yet needs no turn of its own."""
-    if event.callbacks:
-        event.succeed(value)
-    else:
-        event._ok = True  # noqa: SLF001 - what SimPy leaves behind when an event has happened
-        event._value = value  # noqa: SLF001
-        event.callbacks = None  # type: ignore[assignment]
 
 
 class Producer:
@@ -90,7 +75,6 @@ class Producer:
         self._machine = Sending(
             settings, tuple(bootstrap), pick=self._pick, between=self._alarm.between
         )
-        self._numbers = _NUMBERS.setdefault(node, count())
         self._tells_sent = node.trace.wants("record_sent")
         self._tells_acknowledged = node.trace.wants("record_acknowledged")
         for text in settings.warnings:
@@ -123,7 +107,7 @@ class Producer:
         """
         event = self.node.event()
         if event_id is None:
-            event_id = f"{self.node.name}-{next(self._numbers)}"
+            event_id = f"{self.node.name}-{next(self.node.numbers)}"
         self.hand_over(topic, value, key, event_id, event, partition, headers)
         return event
 
@@ -215,7 +199,7 @@ class Producer:
             node.trace.seq += len(records)
         for event in handles:
             if event is not None:
-                succeed(event, _new(RecordMetadata, (topic, partition, offset)))
+                event.settle(_new(RecordMetadata, (topic, partition, offset)))
             offset += step
 
     def _tell(self, effect: Effect) -> None:

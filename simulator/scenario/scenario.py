@@ -28,6 +28,7 @@ from simulator.scenario.topology import Topology
 from simulator.scenario.workload import Workload
 
 MAX_INSTANCES = 1_000
+DEFAULT_TOPIC = Workload().topic
 
 
 @attrs.frozen
@@ -123,7 +124,10 @@ class Scenario:
         if self.application is not None and self.workload == Workload():
             return  # A model brings its own.
         known = [topic.name for topic in self.topology.topics]
-        for topic in self.workload.topics:
+        written = self.workload.topics
+        if self.workload.topic != DEFAULT_TOPIC:  # Explicit items overrule it: still no typo.
+            written = (*written, self.workload.topic)
+        for topic in written:
             if topic not in known:
                 fix = validation.near(topic, known)
                 validation.refuse(self, "workload.topic", "is no topic", topic, fix)

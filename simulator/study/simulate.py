@@ -51,8 +51,9 @@ def simulate(
     trace.meta = {
         "scenario": scenario.name,
         "chooser": chance.describe(),
-        "promises": list(scenario.guarantee.promises),
     }
+    if scenario.application is None:  # A model's own promises are the model's to ask for.
+        trace.meta["promises"] = list(scenario.guarantee.promises)
     trace.record(0, "world", (), ("run_started", scenario.name))
     world = World(scenario, door, trace)
     deploy(world)

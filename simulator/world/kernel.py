@@ -51,6 +51,17 @@ class Event(simpy.Event):
         heappush(kernel._queue, (kernel._now, NORMAL, next(kernel._eid), _happen, self))
         return self
 
+    def settle(self, value: Any = None) -> None:
+        """Let it happen; where nobody waits for it yet, without a turn of its own on the heap."""
+        if self.callbacks:
+            self.succeed(value)
+            return
+        if self._value is not PENDING:
+            raise RuntimeError(f"{self!r} has already been triggered")
+        self._ok = True
+        self._value = value
+        self.callbacks = None  # type: ignore[assignment] # as SimPy leaves it behind
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"  # SimPy's shows an address, which differs every run.
 

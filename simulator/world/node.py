@@ -10,6 +10,7 @@ not a stopped machine).
 
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from simulator.chance import Bernoulli
@@ -47,6 +48,7 @@ class Node:
         self.trace = world.trace
         self.disk = Disk()
         self.incarnation = 0
+        self.numbers = count()  # For names that no other incarnation, or client, may give again.
         self.gate = Gate()
         self.gate.open = False
         self.last_crash: CrashMode = "power"

@@ -12,7 +12,7 @@ from simulator.errors import BadInput
 from simulator.scenario.faults import Crash, Drop, FaultPlan, Pause
 from simulator.scenario.guarantee import AT_LEAST_ONCE
 from simulator.scenario.scenario import Consumers, Scenario
-from simulator.scenario.topology import Topology
+from simulator.scenario.topology import Topic, Topology
 from simulator.scenario.workload import WorkItem, Workload
 
 
@@ -121,3 +121,18 @@ def test_a_scenario_without_files_loads_nothing_heavy():
     ).stdout
 
     assert found.strip() == "[]"
+
+
+def test_a_mistyped_topic_is_refused_though_explicit_items_overrule_it():
+    items = (WorkItem(0, "orders", None, "v", "e1"),)
+    with pytest.raises(BadInput, match=r"'ordrs' \(did you mean 'orders'"):
+        Scenario(workload=Workload(topic="ordrs", items=items))
+
+
+def test_items_of_another_topic_do_not_need_the_default_one():
+    items = (WorkItem(0, "payments", None, "v", "e1"),)
+    topology = Topology(topics=(Topic("payments"),))
+
+    assert Scenario(topology=topology, workload=Workload(items=items)).workload.topics == (
+        "payments",
+    )

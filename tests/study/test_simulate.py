@@ -249,3 +249,8 @@ def test_a_group_that_was_lost_with_its_disk_is_formed_anew(guarantee, at_ms):
     assert events(trace, "run_ended") == [("quiet",)]
     assert "GROUP_ID_NOT_FOUND" in [event[-1] for event in events(trace, "commit_answered")]
     assert len(events(trace, "generation_started")) > 1
+
+
+def test_a_trace_tells_what_the_guarantee_promised_and_nothing_of_a_models_own_promises():
+    assert simulate(few_orders(EXACTLY_ONCE)).meta["promises"] == list(EXACTLY_ONCE.promises)
+    assert "promises" not in simulate(few_orders(application=lambda _: None)).meta

@@ -382,3 +382,31 @@ def test_simpys_private_parts_are_as_this_kernel_expects_them():
     assert "_resume" in vars(simpy.Process)
     assert list(inspect.signature(simpy.Process._resume).parameters) == ["self", "event"]
     assert issubclass(Process, simpy.Process)
+
+
+def test_an_event_that_nobody_waits_for_is_settled_without_a_turn_of_its_own():
+    """Whoever waits for it later goes on at once; who waits already is told in his turn."""
+    kernel, told = Kernel(), []
+    alone, awaited = kernel.event(), kernel.event()
+
+    def waits(event):
+        told.append((yield event))
+
+    kernel.process(waits(awaited))
+    kernel.run()
+    alone.settle("alone")
+    assert alone.processed
+    assert not kernel._queue
+
+    kernel.process(waits(alone))
+    awaited.settle("awaited")
+    kernel.run()
+
+    assert told == ["alone", "awaited"]  # SimPy starts a process before ordinary events.
+
+
+def test_an_event_is_settled_once():
+    event = Kernel().event()
+    event.settle()
+    with pytest.raises(RuntimeError, match="already"):
+        event.settle()
