@@ -11,6 +11,7 @@ import importlib
 import inspect
 import re
 import sys
+from enum import EnumType
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -70,8 +71,8 @@ def reference() -> str:
 
 def signature(value: object) -> str:
     """The arguments' names, with what may be left out; nothing for a plain value."""
-    if not callable(value):
-        return ""
+    if not callable(value) or isinstance(value, EnumType):
+        return ""  # An enumeration's members are named, and it is never called.
     try:
         parameters = inspect.signature(value).parameters.values()
     except ValueError:

@@ -53,6 +53,21 @@ def test_another_python_runs_the_same(here, python):
     assert elsewhere(python, "3") == here
 
 
+@pytest.mark.parametrize("python", [sys.executable, *OTHERS])
+def test_every_python_generates_the_same_pages(python):
+    """A page that differed would fail the tests of whoever has that Python."""
+    code = (
+        "import sys; sys.path[:0] = ['docs', '.']; import generate;"
+        "print(all(open('docs/' + page, encoding='utf-8').read() == write()"
+        " for page, write in generate.PAGES.items()))"
+    )
+    said = subprocess.run(
+        [python, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+
+    assert said.strip() == "True", "python docs/generate.py"
+
+
 def test_the_number_of_workers_changes_no_result(tmp_path):
     """Who runs which run, and which comes first, is nobody's business: the files are equal."""
     texts = []
