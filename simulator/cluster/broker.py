@@ -46,11 +46,21 @@ class _Session:
 
 
 class _Waiting:
-    """A fetch that waits for records."""
+    """A fetch that waits for records.
 
-    __slots__ = ("body", "connection", "correlation", "done", "timer")
+    `answer` is what it would be answered now: only an append changes that, and looks again.
+    """
 
-    def __init__(self, connection: "Connection", correlation: int, body: m.FetchRequest) -> None:
+    __slots__ = ("answer", "body", "connection", "correlation", "done", "timer")
+
+    def __init__(
+        self,
+        connection: "Connection",
+        correlation: int,
+        body: m.FetchRequest,
+        answer: m.FetchResponse,
+    ) -> None:
+        self.answer = answer
         self.connection = connection
         self.correlation = correlation
         self.body = body
@@ -162,7 +172,7 @@ class Broker:
         answer, enough = self._read(body)
         if enough or not body.max_wait_ms:
             return answer
-        waiting = _Waiting(connection, correlation, body)
+        waiting = _Waiting(connection, correlation, body, answer)
         for one in body.partitions:
             self._waiting[one[0]].append(waiting)
         waiting.timer = self.node.after(
@@ -201,21 +211,21 @@ class Broker:
         """A partition has grown: answer the fetches that now have enough."""
         for waiting in tuple(self._waiting[where]):
             if not waiting.done:
-                answer, enough = self._read(waiting.body)
+                waiting.answer, enough = self._read(waiting.body)
                 if enough:
-                    self._finish(waiting, answer)
+                    self._finish(waiting)
 
     def _answer_fetch(self, waiting: _Waiting) -> None:
         """Time is up: answer with what there is."""
-        self._finish(waiting, self._read(waiting.body)[0])
+        self._finish(waiting)
 
-    def _finish(self, waiting: _Waiting, answer: m.FetchResponse) -> None:
+    def _finish(self, waiting: _Waiting) -> None:
         waiting.done = True
         if waiting.timer is not None:
             waiting.timer.cancel()
         for one in waiting.body.partitions:
             self._waiting[one[0]].remove(waiting)
-        self.answer(waiting.connection, waiting.correlation, answer)
+        self.answer(waiting.connection, waiting.correlation, waiting.answer)
 
     def _list_offsets(self, _: "Connection", __: int, body: m.ListOffsetsRequest) -> Any:
         results = []
