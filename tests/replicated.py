@@ -135,20 +135,20 @@ class Replicated:
         for name in sorted(names, key=lambda name: name != leader):
             self.tell(name)
 
-    def alter(self, error: rm.AnyError | None = None) -> None:
+    def alter(self, error: Error | None = None) -> None:
         """Answer the oldest proposal: take it, or refuse it with `error`."""
         name, broker_epoch, asked = self.proposals.pop(0)
         known = self.registration
         if error is None and broker_epoch != self.alive[name]:
-            error = rm.ControllerError.STALE_BROKER_EPOCH
+            error = Error.STALE_BROKER_EPOCH
         if error is None and (asked.leader_epoch, name) != (known.leader_epoch, known.leader):
             error = Error.FENCED_LEADER_EPOCH
         if error is None and asked.partition_epoch != known.partition_epoch:
-            error = rm.ControllerError.INVALID_UPDATE_VERSION
+            error = Error.INVALID_UPDATE_VERSION
         if error is None and any(
             epoch not in (-1, self.alive[one]) for one, epoch in asked.new_isr
         ):
-            error = rm.ControllerError.INELIGIBLE_REPLICA
+            error = Error.INELIGIBLE_REPLICA
         answer = rm.PartitionAltered(HERE, error or Error.NONE)
         if error is None:
             isr = tuple(sorted(one for one, _ in asked.new_isr))

@@ -55,14 +55,15 @@ class FetchPartition(NamedTuple):
 
 
 class FetchRequest(NamedTuple):
-    """replica: the follower's broker id, or -1 for a consumer."""
+    """replica: the follower's name with its broker epoch, or "" for a consumer."""
 
     max_wait_ms: int
     min_bytes: int
     max_bytes: int
     partitions: tuple[FetchPartition, ...]
     isolation_level: str = "read_uncommitted"
-    replica: int = -1
+    replica: str = ""
+    broker_epoch: int = -1
 
 
 class PartitionFetched(NamedTuple):
@@ -76,7 +77,9 @@ class PartitionFetched(NamedTuple):
 
 
 class FetchResponse(NamedTuple):
-    results: tuple[PartitionFetched, ...]
+    """One result a partition: PartitionFetched for a consumer, ReplicaFetched for a follower."""
+
+    results: tuple[Any, ...]
 
 
 class ListOffsetsRequest(NamedTuple):

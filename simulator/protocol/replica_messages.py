@@ -7,7 +7,6 @@ Not modelled: topic ids, directories, reassignment (adding and removing replicas
 state, features and listeners in a registration, fetch sessions.
 """
 
-from enum import Enum
 from typing import NamedTuple
 
 from simulator.protocol.errors import Error
@@ -17,33 +16,6 @@ from simulator.protocol.records import Batch
 
 NO_BROKER_EPOCH = -1
 NO_LEADER = ""
-
-
-class ControllerError(Enum):
-    """What only a controller answers: code, retriable?, definite? as in errors.Error."""
-
-    NOT_CONTROLLER = (41, True, True)
-    INVALID_REQUEST = (42, False, True)
-    OPERATION_NOT_ATTEMPTED = (55, False, True)
-    STALE_BROKER_EPOCH = (77, False, True)
-    INVALID_UPDATE_VERSION = (95, False, True)
-    UNKNOWN_TOPIC_ID = (100, True, True)
-    DUPLICATE_BROKER_REGISTRATION = (101, False, True)
-    BROKER_ID_NOT_REGISTERED = (102, False, True)
-    INELIGIBLE_REPLICA = (107, False, True)
-    NEW_LEADER_ELECTED = (108, False, True)
-
-    def __init__(self, code: int, retriable: bool, definite: bool) -> None:  # noqa: FBT001
-        self.code = code
-        self.retriable = retriable
-        self.definite = definite
-
-    def __repr__(self) -> str:
-        return self.name
-
-
-AnyError = Error | ControllerError
-
 
 # --- Between brokers -------------------------------------------------------------------------
 
@@ -152,7 +124,7 @@ class MetadataFetchRequest(NamedTuple):
 class MetadataFetchResponse(NamedTuple):
     """Records from the asked offset on; next_offset is where to go on."""
 
-    error: AnyError
+    error: Error
     next_offset: int = UNKNOWN_OFFSET
     records: tuple[PartitionRegistration | BrokerState, ...] = ()
 
@@ -181,7 +153,7 @@ class PartitionAltered(NamedTuple):
     """The partition as it is now; or why it was not changed."""
 
     partition: TopicPartition
-    error: AnyError
+    error: Error
     leader: str = NO_LEADER
     leader_epoch: int = NO_EPOCH
     partition_epoch: int = -1
@@ -191,7 +163,7 @@ class PartitionAltered(NamedTuple):
 class AlterPartitionResponse(NamedTuple):
     """error is of the request as a whole, such as STALE_BROKER_EPOCH."""
 
-    error: AnyError
+    error: Error
     results: tuple[PartitionAltered, ...] = ()
 
 
@@ -210,7 +182,7 @@ class BrokerRegistrationRequest(NamedTuple):
 class BrokerRegistrationResponse(NamedTuple):
     """A broker is fenced until its heartbeats say that it has read its own registration."""
 
-    error: AnyError
+    error: Error
     broker_epoch: int = NO_BROKER_EPOCH
 
 
@@ -227,7 +199,7 @@ class BrokerHeartbeatRequest(NamedTuple):
 class BrokerHeartbeatResponse(NamedTuple):
     """should_shut_down: its leaderships have moved, and it may go."""
 
-    error: AnyError
+    error: Error
     caught_up: bool = False
     fenced: bool = True
     should_shut_down: bool = False
@@ -243,5 +215,5 @@ class ElectLeadersRequest(NamedTuple):
 class ElectLeadersResponse(NamedTuple):
     """One result a partition."""
 
-    error: AnyError
-    results: tuple[tuple[TopicPartition, AnyError], ...] = ()
+    error: Error
+    results: tuple[tuple[TopicPartition, Error], ...] = ()

@@ -28,7 +28,6 @@ from simulator.protocol.replica_messages import (
     NO_BROKER_EPOCH,
     AlterPartition,
     AlterPartitionRequest,
-    ControllerError,
     PartitionAltered,
     PartitionRegistration,
 )
@@ -43,15 +42,15 @@ from simulator.protocol.replication_facts import (
 NEVER_US = -(2**62)
 
 # The controller has not taken it, and no other controller can have.
-NOT_TAKEN = (ControllerError.INELIGIBLE_REPLICA, ControllerError.OPERATION_NOT_ATTEMPTED)
+NOT_TAKEN = (Error.INELIGIBLE_REPLICA, Error.OPERATION_NOT_ATTEMPTED)
 # Whether it was taken, newer metadata will say.
 UNKNOWN_WHETHER_TAKEN = (
     Error.UNKNOWN_TOPIC_OR_PARTITION,
     Error.FENCED_LEADER_EPOCH,
-    ControllerError.UNKNOWN_TOPIC_ID,
-    ControllerError.INVALID_UPDATE_VERSION,
-    ControllerError.INVALID_REQUEST,
-    ControllerError.NEW_LEADER_ELECTED,
+    Error.UNKNOWN_TOPIC_ID,
+    Error.INVALID_UPDATE_VERSION,
+    Error.INVALID_REQUEST,
+    Error.NEW_LEADER_ELECTED,
 )
 
 

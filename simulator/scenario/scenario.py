@@ -11,6 +11,7 @@ import attrs
 
 from simulator.chance import laws
 from simulator.protocol.names import MICROS_PER_MS
+from simulator.protocol.variant import PRESENT, Variant
 from simulator.scenario import validation
 from simulator.scenario.faults import (
     Crash,
@@ -72,6 +73,7 @@ class Scenario:
     Args:
         name: for reports.
         broker: Kafka broker settings.
+        variant: which of Kafka's behaviours, present or past, the parts have.
         horizon_ms: how long after the workload and the faults have ended the run may still
             take to drain; then it is cut off.
         heal_after_ms: when all hazards (and the links' loss) end; None: when the load has been
@@ -97,6 +99,7 @@ class Scenario:
     broker: Mapping[str, Any] = attrs.field(
         factory=dict, converter=validation.as_settings, hash=False
     )
+    variant: Variant = attrs.field(default=PRESENT, validator=validation.of_type(Variant))
     # A lost JoinGroup alone takes five minutes (max.poll.interval.ms); three may follow each other.
     horizon_ms: int = attrs.field(default=1_200_000, validator=validation.whole())
     heal_after_ms: int | None = attrs.field(

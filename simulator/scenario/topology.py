@@ -8,7 +8,9 @@
 Not modelled: bandwidth and congestion; a link's delay depends neither on size nor on load.
 """
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from typing import Any
 
 import attrs
 
@@ -22,11 +24,17 @@ MAX_PARTITIONS = 100_000
 
 @attrs.frozen
 class Topic:
-    """A topic: how many partitions, and on how many brokers each of them is kept."""
+    """A topic: how many partitions, and on how many brokers each of them is kept.
+
+    `settings` are Kafka's topic settings, which overrule those of the brokers.
+    """
 
     name: str = attrs.field(validator=validation.name)
     partitions: int = attrs.field(default=1, validator=validation.whole(1, MAX_PARTITIONS))
     replication_factor: int = attrs.field(default=1, validator=validation.whole(1, MAX_NODES))
+    settings: Mapping[str, Any] = attrs.field(
+        factory=dict, converter=validation.as_settings, hash=False
+    )
 
 
 @attrs.frozen

@@ -16,13 +16,17 @@ import attrs
 
 from simulator.chance import laws
 from simulator.errors import BadInput
-from simulator.protocol import messages
+from simulator.protocol import messages, replica_messages
 
 Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,249}\Z")  # Topic.validate in Kafka's clients.
 GLOB = re.compile(r"[A-Za-z0-9._*?\[\]!-]{1,249}\Z")
-MESSAGES = tuple(name for name in vars(messages) if name.endswith(("Request", "Response")))
+MESSAGES = tuple(
+    name
+    for name in {**vars(messages), **vars(replica_messages)}
+    if name.endswith(("Request", "Response"))
+)
 LOOKS_LIKE = 0.8  # So alike that a name of the user's own is less probable than a slip.
 
 

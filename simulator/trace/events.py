@@ -389,6 +389,156 @@ class CommitRefused(Event):
     error: str
 
 
+# --- What brokers and their controller did with replicas -----------------------------------------
+
+
+@attrs.frozen
+class LogRecovered(Event):
+    """A restarted broker has loaded a replica that was not shut down in order.
+
+    log_end_offset: where the log ends that its disk kept; what lay beyond is lost.
+    """
+
+    topic: str
+    partition: int
+    log_start_offset: int
+    log_end_offset: int
+
+
+@attrs.frozen
+class ReplicaAppended(Event):
+    """A follower has taken a batch over, at its leader's offset."""
+
+    topic: str
+    partition: int
+    base_offset: int
+    event_ids: tuple[str, ...]
+    leader_epoch: int
+
+
+@attrs.frozen
+class LogTruncated(Event):
+    """A follower has cut off everything from `offset` on; event_ids: what it cut."""
+
+    topic: str
+    partition: int
+    offset: int
+    event_ids: tuple[str, ...]
+
+
+@attrs.frozen
+class HighWatermarkMoved(Event):
+    """A replica's high watermark, as it knows it now; a follower is told it late."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@attrs.frozen
+class BecameLeader(Event):
+    """A broker has learnt that it leads a partition."""
+
+    topic: str
+    partition: int
+    leader_epoch: int
+    log_end_offset: int
+
+
+@attrs.frozen
+class BecameFollower(Event):
+    """A broker has learnt that another leads a partition; leader "" is nobody."""
+
+    topic: str
+    partition: int
+    leader_epoch: int
+    leader: str
+
+
+@attrs.frozen
+class LeaderElected(Event):
+    """The controller has chosen a leader; "" is nobody.
+
+    election: clean (from the in-sync set), eligible (an eligible leader replica), unclean,
+    preferred, or none (there was nobody to choose).
+    """
+
+    topic: str
+    partition: int
+    leader: str
+    leader_epoch: int
+    isr: tuple[str, ...]
+    election: str
+
+
+@attrs.frozen
+class IsrChanged(Event):
+    """The controller has changed a partition's in-sync set, under the same leader."""
+
+    topic: str
+    partition: int
+    leader_epoch: int
+    isr: tuple[str, ...]
+    eligible: tuple[str, ...]
+
+
+@attrs.frozen
+class BrokerFenced(Event):
+    """The controller counts a broker as gone."""
+
+    broker: str
+
+
+@attrs.frozen
+class BrokerUnfenced(Event):
+    """The controller lets a broker lead and be in sync."""
+
+    broker: str
+    broker_epoch: int
+
+
+@attrs.frozen
+class PartitionsAdded(Event):
+    """A topic has more partitions: keys may go to other ones from now on."""
+
+    topic: str
+    partitions: int
+
+
+@attrs.frozen
+class LogStartMoved(Event):
+    """A replica has deleted its oldest records: reason is retention.ms, retention.bytes or
+    delete_records, or leader (a follower does as its leader).
+    """
+
+    topic: str
+    partition: int
+    log_start_offset: int
+    reason: str
+
+
+@attrs.frozen
+class LogCleaned(Event):
+    """The cleaner has removed records between two offsets; event_ids: what it removed."""
+
+    topic: str
+    partition: int
+    from_offset: int
+    until_offset: int
+    event_ids: tuple[str, ...]
+
+
+@attrs.frozen
+class TruncationFound(Event):
+    """A consumer has found that the log was cut below its position: its leader's ends there."""
+
+    group: str
+    topic: str
+    partition: int
+    offset: int
+    diverging_offset: int
+
+
 # --- What stores did -------------------------------------------------------------------------
 
 

@@ -1,11 +1,11 @@
 """Replicas of one partition, their in-sync set and high watermark: through the Replica class."""
 
+from simulator.protocol.errors import Error
 from simulator.protocol.messages import FetchPartition
-from simulator.protocol.replica_messages import ControllerError, Error
 from simulator.protocol.replication_facts import ReplicationConfig
 from tests.replicated import HERE, Replicated
 
-ERRORS = Error.__members__ | ControllerError.__members__
+ERRORS = Error.__members__
 
 
 def run(case, _document):

@@ -11,7 +11,6 @@ from simulator.protocol.messages import EARLIEST_TIMESTAMP, LATEST_TIMESTAMP, Fe
 from simulator.protocol.replica_messages import (
     AlterPartitionRequest,
     BoundAsked,
-    ControllerError,
     EpochAsked,
 )
 from simulator.protocol.replication_facts import (
@@ -174,7 +173,7 @@ def test_a_newcomer_counts_from_the_moment_it_is_proposed():
     for _ in range(2):
         cluster.fetch("b")
     assert mark(cluster) == 0
-    cluster.alter(ControllerError.INELIGIBLE_REPLICA)
+    cluster.alter(Error.INELIGIBLE_REPLICA)
     cluster.produce("a", "y")
     for _ in range(2):
         cluster.fetch("b")
@@ -202,7 +201,7 @@ def test_the_fetch_that_makes_a_newcomer_does_not_take_the_mark_past_it():
         cluster.carry_out("a", led.decide_fetch(fetch_at(offset), name, cluster.now_us, 1)[1])
 
     fetches("c", 0)
-    cluster.alter(ControllerError.INELIGIBLE_REPLICA)
+    cluster.alter(Error.INELIGIBLE_REPLICA)
     for value in "xyz":
         cluster.produce("a", value)
     fetches("b", 3)
@@ -321,14 +320,14 @@ def test_a_slow_reader_is_in_sync_as_long_as_it_had_everything_lately():
 @pytest.mark.parametrize(
     ("error", "maximal", "pending", "again"),
     [
-        (ControllerError.INELIGIBLE_REPLICA, "ab", False, 0),
-        (ControllerError.OPERATION_NOT_ATTEMPTED, "ab", False, 0),
-        (ControllerError.INVALID_UPDATE_VERSION, "abc", True, 0),
-        (ControllerError.NEW_LEADER_ELECTED, "abc", True, 0),
+        (Error.INELIGIBLE_REPLICA, "ab", False, 0),
+        (Error.OPERATION_NOT_ATTEMPTED, "ab", False, 0),
+        (Error.INVALID_UPDATE_VERSION, "abc", True, 0),
+        (Error.NEW_LEADER_ELECTED, "abc", True, 0),
         (Error.FENCED_LEADER_EPOCH, "abc", True, 0),
         (Error.UNKNOWN_TOPIC_OR_PARTITION, "abc", True, 0),
         (Error.NETWORK_EXCEPTION, "abc", True, 1),
-        (ControllerError.NOT_CONTROLLER, "abc", True, 1),
+        (Error.NOT_CONTROLLER, "abc", True, 1),
     ],
 )
 def test_a_refused_proposal_is_dropped_left_open_or_sent_again(error, maximal, pending, again):
