@@ -4,9 +4,10 @@
     kernel      the kernel's events against SimPy's own
     imports     what `from simulator import ...` costs against `import simpy`
     logs        a poll of a long log against a poll of a short one
+    memory      what a log keeps of a record besides its key and value
     clusters    messages through a whole cluster, and a cluster with nothing to do
     __main__    the command
 
-An absolute rate says as much of the machine as of the program, so every number but one is a
+An absolute rate says as much of the machine as of the program, so every number but two is a
 ratio of two things that were run in turn. Time is CPU time: other programs run here too.
 """

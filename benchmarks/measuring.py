@@ -37,7 +37,7 @@ class Case:
         what: what is measured, in a few words.
         target: the value wanted.
         at_most: whether the target is an upper bound, of own / base (or of own alone, in
-            seconds); otherwise it is a lower bound of base / own, which is a ratio of rates.
+            seconds or bytes); otherwise it is a lower bound of base / own, a ratio of rates.
         prepare: makes the costs, at a size: 1.0 is the real one, less is for a test.
         rounds_most: a case that takes seconds is measured no more often.
     """

@@ -1,9 +1,11 @@
-"""Writes the pages which the code itself is the source of: `python docs/generate.py`.
+"""Writes the pages which the code itself is the source of: `python docs/generate.py [PAGE ...]`.
 
     not_modelled.md   each paragraph of a module's docstring that begins "Not modelled:"
     reference.md      each public name: its signature and what it says of itself
+    known_bugs.md     each row of experiments/known_bugs: it is searched, which takes a minute
 
-tests/test_documentation.py fails when a page is not what this would write.
+tests/test_documentation.py fails when a page is not what this would write; for known_bugs.md,
+whose searches are tests themselves, tests/experiments/test_known_bugs.py does.
 """
 
 import ast
@@ -101,13 +103,26 @@ def _block(match: re.Match[str]) -> str:
     return "```text\n" + match[1].strip() + "\n```\n"
 
 
+def known_bugs() -> str:
+    """The page of what the searches for known bugs find."""
+    sys.path.insert(0, str(ROOT))
+    searching = importlib.import_module("experiments.known_bugs.searching")
+    rows = importlib.import_module("experiments.known_bugs.table").ROWS
+    page: str = importlib.import_module("experiments.known_bugs.telling").page(
+        searching.searched(row) for row in rows.values()
+    )
+    return page
+
+
 PAGES = {"not_modelled.md": not_modelled, "reference.md": reference}
+SEARCHED = {"known_bugs.md": known_bugs}
 
 
 def main() -> None:
-    """Write every page."""
-    for name, write in PAGES.items():
-        (HERE / name).write_text(write(), encoding="utf-8")
+    """Write every page, or those that are named."""
+    pages = {**PAGES, **SEARCHED}
+    for name in sys.argv[1:] or pages:
+        (HERE / name).write_text(pages[name](), encoding="utf-8")
 
 
 if __name__ == "__main__":

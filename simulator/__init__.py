@@ -41,10 +41,13 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.chance.plans import Sparse as Sparse
     from simulator.chance.witness import format_witness as format_witness
     from simulator.chance.witness import parse_witness as parse_witness
+    from simulator.checks.answered import answered_at_last as answered_at_last
     from simulator.checks.catalogue import CHECKS as CHECKS
     from simulator.checks.check import Check as Check
+    from simulator.checks.check import Watching as Watching
     from simulator.checks.check import all_of as all_of
     from simulator.checks.check import watch as watch
+    from simulator.checks.converging import replicas_converge as replicas_converge
     from simulator.checks.delivery import never_applied_twice as never_applied_twice
     from simulator.checks.delivery import never_delivered_twice as never_delivered_twice
     from simulator.checks.delivery import never_invented as never_invented
@@ -53,9 +56,22 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.checks.groups import (
         never_committed_past_processed as never_committed_past_processed,
     )
+    from simulator.checks.logs import acknowledged_is_read as acknowledged_is_read
+    from simulator.checks.logs import failed_is_never_read as failed_is_never_read
+    from simulator.checks.logs import offsets_agree as offsets_agree
+    from simulator.checks.logs import polls_in_order as polls_in_order
+    from simulator.checks.logs import sends_in_order as sends_in_order
+    from simulator.checks.logs import stored_once as stored_once
     from simulator.checks.order import key_order as key_order
     from simulator.checks.order import partition_order as partition_order
     from simulator.checks.progress import drained as drained
+    from simulator.checks.replication import committed_is_kept as committed_is_kept
+    from simulator.checks.replication import (
+        high_watermark_never_falls as high_watermark_never_falls,
+    )
+    from simulator.checks.replication import one_leader_an_epoch as one_leader_an_epoch
+    from simulator.checks.replication import replicas_agree as replicas_agree
+    from simulator.checks.verdict import Cases as Cases
     from simulator.checks.verdict import Status as Status
     from simulator.checks.verdict import Verdict as Verdict
     from simulator.cluster.cluster import Cluster as Cluster
@@ -92,6 +108,7 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.protocol.store import Get as Get
     from simulator.protocol.store import Insert as Insert
     from simulator.protocol.store import Upsert as Upsert
+    from simulator.protocol.variant import Variant as Variant
     from simulator.report.figure import figure as figure
     from simulator.report.plots import results_plot as results_plot
     from simulator.report.spacetime import follow as follow
@@ -132,6 +149,7 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.scenario.workload import steady as steady
     from simulator.scenario.workload import uniform_keys as uniform_keys
     from simulator.stats.compare import Comparison as Comparison
+    from simulator.stats.delivery import Delivery as Delivery
     from simulator.stats.estimate import Estimate as Estimate
     from simulator.study.experiment import Experiment as Experiment
     from simulator.study.experiment import Promise as Promise
@@ -183,6 +201,7 @@ _HOMES = {
     "simulator.chance.choosers": ("Chooser", "Recording", "Seeded", "Tape", "Zero"),
     "simulator.chance.plans": ("Overlay", "Replay", "Sparse"),
     "simulator.chance.witness": ("format_witness", "parse_witness"),
+    "simulator.protocol.variant": ("Variant",),
     "simulator.scenario.topology": ("Link", "Topic", "Topology"),
     "simulator.scenario.workload": (
         "WorkItem",
@@ -231,8 +250,8 @@ _HOMES = {
     "simulator.cluster.context": ("Context",),
     "simulator.cluster.service": ("Serving",),
     "simulator.cluster.sinks": ("idempotent_sink", "memory_sink", "naive_sink"),
-    "simulator.checks.check": ("Check", "all_of", "watch"),
-    "simulator.checks.verdict": ("Status", "Verdict"),
+    "simulator.checks.check": ("Check", "Watching", "all_of", "watch"),
+    "simulator.checks.verdict": ("Cases", "Status", "Verdict"),
     "simulator.checks.delivery": (
         "never_applied_twice",
         "never_delivered_twice",
@@ -242,9 +261,26 @@ _HOMES = {
     "simulator.checks.order": ("key_order", "partition_order"),
     "simulator.checks.groups": ("committed_never_regresses", "never_committed_past_processed"),
     "simulator.checks.progress": ("drained",),
+    "simulator.checks.logs": (
+        "acknowledged_is_read",
+        "failed_is_never_read",
+        "offsets_agree",
+        "polls_in_order",
+        "sends_in_order",
+        "stored_once",
+    ),
+    "simulator.checks.replication": (
+        "committed_is_kept",
+        "high_watermark_never_falls",
+        "one_leader_an_epoch",
+        "replicas_agree",
+    ),
+    "simulator.checks.answered": ("answered_at_last",),
+    "simulator.checks.converging": ("replicas_converge",),
     "simulator.checks.catalogue": ("CHECKS",),
     "simulator.stats.estimate": ("Estimate",),
     "simulator.stats.compare": ("Comparison",),
+    "simulator.stats.delivery": ("Delivery",),
     "simulator.study.simulate": ("simulate",),
     "simulator.study.experiment": ("Experiment", "Promise"),
     "simulator.study.measures": ("flag", "number", "ratio", "samples", "share"),

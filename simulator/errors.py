@@ -15,6 +15,8 @@
         ├── FencedInstance       another member took this group.instance.id
         ├── ProducerFailed       the record was not, or perhaps not, written
         ├── NoOffsetForPartition auto.offset.reset=none and no committed offset
+        │   └── OffsetOutOfRange the log does not have the position any more
+        │       └── LogTruncated ... nor what the consumer has read before it
         └── StoreError
             ├── UniqueViolation  a unique constraint refused the transaction
             └── StoreTimeout     the answer did not come: it may have committed
@@ -93,6 +95,24 @@ class ProducerFailed(KafkaError):
 
 class NoOffsetForPartition(KafkaError):
     """auto.offset.reset=none, and there is no valid position to start from."""
+
+
+class OffsetOutOfRange(NoOffsetForPartition):
+    """auto.offset.reset=none, and the log does not have the position any more, or not yet."""
+
+
+class LogTruncated(OffsetOutOfRange):
+    """auto.offset.reset=none, and the log was cut below the position: others may stand there.
+
+    diverging: for each (topic, partition) the first offset that may differ from what was read, as
+    far as the leader knows it, else None. Seek there, and undo what was done with the records.
+    """
+
+    def __init__(
+        self, message: str, diverging: dict[tuple[str, int], int | None] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.diverging = diverging or {}
 
 
 class StoreError(KafkaError):

@@ -35,6 +35,11 @@ from simulator.protocol.messages import (
 from simulator.protocol.names import TopicPartition
 from simulator.protocol.polling import Polling
 from simulator.protocol.records import Batch, Record
+from simulator.protocol.replica_messages import (
+    EpochEnd,
+    OffsetForLeaderEpochRequest,
+    OffsetForLeaderEpochResponse,
+)
 from simulator.protocol.wire import Ask, CallBack, Disconnect, Failed, Finished, Happened, Listen
 
 P0, P1, P2 = (TopicPartition("orders", number) for number in range(3))
@@ -52,13 +57,15 @@ def batch(base_offset, count=1, **fields):
 class Hand:
     """One consumer, and everyone it talks to."""
 
-    def __init__(self, partitions=3, leaders=("broker-0",), **settings):
+    def __init__(self, partitions=3, leaders=("broker-0",), past=None, **settings):
         settings = {"group_id": "g", **QUIET, **settings}
         self.settings = ConsumerSettings(**settings)
-        self.machine = Polling(self.settings, leaders, "c", lambda least, _: least)
+        self.machine = Polling(self.settings, leaders, "c", lambda least, _: least, **past or {})
         self.now_us = 0
         self.partitions = partitions
         self.leaders = leaders
+        self.leader_epoch = 0  # Of every partition, as metadata tell it.
+        self.replicas = ()
         self.asked = []  # What has no answer yet.
         self.sent = []  # Everything that was asked, ever: the class names.
         self.happened = []
@@ -198,7 +205,10 @@ class Hand:
                 Error.NONE,
                 tuple(
                     PartitionMetadata(
-                        TopicPartition(topic, number), self.leaders[number % len(self.leaders)]
+                        TopicPartition(topic, number),
+                        self.leaders[number % len(self.leaders)],
+                        self.leader_epoch,
+                        self.replicas,
                     )
                     for number in range(self.partitions)
                 ),
@@ -222,15 +232,17 @@ class Hand:
     def synced(self, *partitions):
         return self.answer(SyncGroupRequest, SyncGroupResponse(Error.NONE, partitions))
 
-    def committed(self, **offsets):
+    def committed(self, epoch=-1, **offsets):
         """committed(p0=5): the group has committed 5 for partition 0, and nothing else."""
         asked = self.pending(OffsetFetchRequest).body.partitions
-        told = tuple(CommittedOffset(one, offsets.get(f"p{one.partition}", -1)) for one in asked)
+        told = tuple(
+            CommittedOffset(one, offsets.get(f"p{one.partition}", -1), epoch) for one in asked
+        )
         return self.answer(OffsetFetchRequest, OffsetFetchResponse(Error.NONE, told))
 
     def listed(self, offset=0, error=Error.NONE):
         asked = self.pending(ListOffsetsRequest).body.partitions
-        told = tuple(OffsetListed(one, error, offset) for one, _ in asked)
+        told = tuple(OffsetListed(one.partition, error, offset) for one in asked)
         return self.answer(ListOffsetsRequest, ListOffsetsResponse(told))
 
     def fetched(self, errors=(), **batches):
@@ -246,6 +258,22 @@ class Hand:
             for one in asked
         )
         return self.answer(FetchRequest, FetchResponse(told))
+
+    def epoch_ended(self, epoch=-1, offset=-1, error=Error.NONE):
+        """The leader says where the epoch ends that it is asked about; the request's partitions."""
+        asked = self.pending(OffsetForLeaderEpochRequest).body.partitions
+        told = tuple(EpochEnd(one.partition, error, epoch, offset) for one in asked)
+        body = OffsetForLeaderEpochResponse(told)
+        return self.answer(OffsetForLeaderEpochRequest, body).partitions
+
+    def new_leader(self, leader, epoch):
+        """The leader refuses the fetch that waits, and metadata name another."""
+        asked = self.pending(FetchRequest).body.partitions
+        self.leaders, self.leader_epoch = (leader,), epoch
+        self.fetched(errors={one.partition: Error.NOT_LEADER_OR_FOLLOWER for one in asked})
+        self.wait(100)
+        self.metadata()
+        return self
 
     def commit_answered(self, error=Error.NONE):
         asked = self.pending(OffsetCommitRequest).body.offsets

@@ -1,13 +1,14 @@
 """Promises that only brokers can be asked about, as checks: what is in the logs, who may commit.
 
-The product's own checks believe clients and effects; a test may also look behind the scenes.
+The product's own checks believe clients and effects; a test may also look behind the scenes, where
+no consumer reads: `stored_once` judges what was polled, `appended_once` what was appended.
 """
 
 from simulator.checks.check import Check, Watching
 from simulator.checks.verdict import Cases
 
 
-def _stored_once():
+def _appended_once():
     """Each event is appended once, whatever was sent again."""
     cases, first, appended = Cases(), {}, 0
 
@@ -21,7 +22,7 @@ def _stored_once():
             first.setdefault(event_id, entry[0])
 
     return Watching(
-        {"batch_appended": on_appended}, lambda: cases.verdict("stored_once", appended)
+        {"batch_appended": on_appended}, lambda: cases.verdict("appended_once", appended)
     )
 
 
@@ -197,7 +198,7 @@ def _check(name, start):
     return Check(name, " ".join(start.__doc__.split()), start)
 
 
-stored_once = _check("stored_once", _stored_once)
+appended_once = _check("appended_once", _appended_once)
 stored_in_order = _check("stored_in_order", _stored_in_order)
 acknowledged_is_stored = _check("acknowledged_is_stored", _acknowledged_is_stored)
 members_commit = _check("members_commit", _members_commit)

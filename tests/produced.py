@@ -17,12 +17,13 @@ from simulator.protocol.messages import (
     ProduceResponse,
     TopicMetadata,
 )
-from simulator.protocol.names import TopicPartition
+from simulator.protocol.names import UNKNOWN_OFFSET, TopicPartition
 from simulator.protocol.partition import Partition
 from simulator.protocol.producer_settings import producer_settings
 from simulator.protocol.records import Record
 from simulator.protocol.sending import Sending
 from simulator.protocol.sending_effects import Acknowledged, Failed, Flushed, Retried, Transmit
+from simulator.protocol.variant import PRESENT, Variant
 
 
 class Bench:
@@ -42,6 +43,8 @@ class Bench:
         handshake: bool = True,
         config: LogConfig | None = None,
         draw: Any = None,
+        pick: Any = None,
+        variant: Variant = PRESENT,
     ) -> None:
         self.now_us = 0
         self.handshake = handshake
@@ -65,8 +68,9 @@ class Bench:
         self.machine = Sending(
             producer_settings({"linger.ms": 0, **(settings or {})}),
             self.brokers,
-            pick=lambda topic, options: 0,
+            pick=pick or (lambda topic, options: 0),
             between=self._between,
+            variant=variant,
         )
 
     def add(self, where: TopicPartition) -> None:
@@ -93,6 +97,12 @@ class Bench:
             record = Record(None if partition is not None else value, value, value, self.now_us)
             self.machine.send(topic, partition, record, value, self.now_us)
             self.carry_out()
+
+    def put(self, value: str, key: str | None = None, topic: str = "t") -> None:
+        """Hand one record over that names no partition."""
+        record = Record(key, value, value, self.now_us)
+        self.machine.send(topic, None, record, value, self.now_us)
+        self.carry_out()
 
     def flush(self, handle: Any = "flush") -> None:
         self.machine.flush(handle, self.now_us)
@@ -153,13 +163,12 @@ class Bench:
         raise AssertionError(body)
 
     def _topic(self, topic: str) -> TopicMetadata:
-        found = tuple(
-            PartitionMetadata(where, self.leaders[where], self.epochs[where])
-            for where in self.logs
-            if where.topic == topic
-        )
+        found = tuple(self._leader(where) for where in self.logs if where.topic == topic)
         error = Error.NONE if found else Error.UNKNOWN_TOPIC_OR_PARTITION
         return TopicMetadata(topic, error, found)
+
+    def _leader(self, where: TopicPartition) -> PartitionMetadata:
+        return PartitionMetadata(where, self.leaders[where], self.epochs[where])
 
     def _append(self, where: TopicPartition, batch: Any) -> PartitionProduced:
         fact, answer = self.logs[where].decide_append(batch, self.now_us)
@@ -192,11 +201,32 @@ class Bench:
                 self.wait(max(0, self.machine.wake_us - self.now_us) // 1_000 + 1)
         raise AssertionError("it does not come to rest")
 
-    def refuse(self, error: Error, broker: str = "b0") -> None:
-        """The oldest request is answered with an error, without having been worked on."""
-        entry = self.wire[broker].popleft()
-        results = tuple(PartitionProduced(where, error) for where, _ in entry[1].batches)
-        self.machine.answered(entry[0], ProduceResponse(results), self.now_us)
+    def refuse(self, error: Error, broker: str = "b0", *, telling: bool = False) -> None:
+        """The oldest request is answered with an error, without having been worked on.
+
+        `telling`: the broker knows who leads by now, and says so.
+        """
+        places = [where for where, _ in self.wire[broker][0][1].batches]
+        leaders = tuple(map(self._leader, places)) if telling else ()
+        self._refuse_with(error, broker, leaders=leaders)
+
+    def deny(self, log_start_offset: int, broker: str = "b0") -> None:
+        """The oldest request is answered by a broker that does not know the producer."""
+        self._refuse_with(Error.UNKNOWN_PRODUCER_ID, broker, log_start_offset)
+
+    def _refuse_with(
+        self,
+        error: Error,
+        broker: str,
+        log_start_offset: int = UNKNOWN_OFFSET,
+        leaders: tuple[PartitionMetadata, ...] = (),
+    ) -> None:
+        outgoing, body, _ = self.wire[broker].popleft()
+        results = tuple(
+            PartitionProduced(where, error, UNKNOWN_OFFSET, log_start_offset)
+            for where, _ in body.batches
+        )
+        self.machine.answered(outgoing, ProduceResponse(results, leaders), self.now_us)
         self.carry_out()
 
     def disconnect(self, broker: str = "b0") -> None:

@@ -38,12 +38,12 @@ from simulator.testing import Run, fault_plans, runs
 from tests.few_orders import SESSION, few_orders
 from tests.log_checks import (
     acknowledged_is_stored,
+    appended_once,
     applied_within,
     finally_means_done,
     members_commit,
     owned_by_one,
     stored_in_order,
-    stored_once,
     totals_grow,
 )
 
@@ -152,7 +152,7 @@ PROMISES = {
         Promised(
             "an idempotent producer's records are stored once and in order",
             rapid(),
-            (stored_once, stored_in_order, acknowledged_is_stored),
+            (appended_once, stored_in_order, acknowledged_is_stored),
         ),
         Promised(
             "one request in flight keeps the order without idempotence",
@@ -162,7 +162,7 @@ PROMISES = {
         Promised(
             "delays alone reorder nothing",
             rapid(links=WIRES, **{"enable.idempotence": False, "request.timeout.ms": 200_000}),
-            (stored_once, stored_in_order),
+            (appended_once, stored_in_order),
             kinds=(),
         ),
         Promised(

@@ -38,9 +38,9 @@ DELAYS = "delays alone reorder nothing"
 
 # The bug, the promise that catches it, and the check that fails.
 CAUGHT = (
-    (brokers.forgets_producers, IDEMPOTENT, "stored_once"),
-    (brokers.forgets_producers_at_restart, IDEMPOTENT, "stored_once"),
-    (brokers.remembers_one_batch, IDEMPOTENT, "stored_once"),
+    (brokers.forgets_producers, IDEMPOTENT, "appended_once"),
+    (brokers.forgets_producers_at_restart, IDEMPOTENT, "appended_once"),
+    (brokers.remembers_one_batch, IDEMPOTENT, "appended_once"),
     (brokers.takes_commits_of_old_generations, MEMBERS, "members_commit"),
     (brokers.takes_commits_of_unknown_members, MEMBERS, "members_commit"),
     (brokers.keeps_offsets_per_member, OFFSETS, "committed_never_regresses"),
@@ -48,8 +48,8 @@ CAUGHT = (
     (brokers.never_ends_a_session, TAKEOVER, "applied_in_time"),
     (brokers.answers_before_it_writes, EXACTLY, "never_lost"),
     (brokers.loses_its_disk, EXACTLY, "never_lost"),
-    (clients.numbers_anew_at_retry, IDEMPOTENT, "stored_once"),
-    (clients.forgets_its_id_at_retry, IDEMPOTENT, "stored_once"),
+    (clients.numbers_anew_at_retry, IDEMPOTENT, "appended_once"),
+    (clients.forgets_its_id_at_retry, IDEMPOTENT, "appended_once"),
     (clients.acknowledges_before_the_answer, AT_LEAST, "never_lost"),
     (clients.keeps_positions_over_rebalances, OFFSETS, "committed_never_regresses"),
     (clients.keeps_positions_over_crashes, EXACTLY, "never_lost"),

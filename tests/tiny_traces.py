@@ -51,8 +51,67 @@ def reset(partition, offset, policy="seek"):
     return ("position_reset", GROUP, TOPIC, partition, int(offset), policy)
 
 
-def crashed(_):
-    return ("node_crashed", "process", "after_process")
+def lost(partition):
+    return ("partitions_lost", GROUP, 1, ((TOPIC, partition),))
+
+
+def failed(_, event_id, certain="certain"):
+    return ("record_failed", event_id, TOPIC, "NOT_LEADER_OR_FOLLOWER", certain == "certain")
+
+
+def appended(partition, base, *event_ids):
+    return ("batch_appended", TOPIC, partition, int(base), event_ids, 0, 0, 0)
+
+
+def replicated(partition, base, *event_ids):
+    """`-` is a hole in a batch that was cleaned."""
+    ids = tuple("" if one == "-" else one for one in event_ids)
+    return ("replica_appended", TOPIC, partition, int(base), ids, 0)
+
+
+def truncated(partition, offset, *event_ids):
+    return ("log_truncated", TOPIC, partition, int(offset), event_ids)
+
+
+def recovered(partition, end, start=0):
+    return ("log_recovered", TOPIC, partition, int(start), int(end))
+
+
+def mark(partition, offset):
+    return ("high_watermark_moved", TOPIC, partition, int(offset))
+
+
+def leads(partition, epoch, end=0):
+    return ("became_leader", TOPIC, partition, int(epoch), int(end))
+
+
+def follows(partition, epoch, leader):
+    return ("became_follower", TOPIC, partition, int(epoch), leader)
+
+
+def elected(partition, leader, epoch, election="clean"):
+    leader = "" if leader == "nobody" else leader
+    return ("leader_elected", TOPIC, partition, leader, int(epoch), (leader,), election)
+
+
+def in_sync(partition, *isr):
+    return ("isr_changed", TOPIC, partition, 0, isr, ())
+
+
+def trimmed(partition, start, reason="retention.ms"):
+    return ("log_start_moved", TOPIC, partition, int(start), reason)
+
+
+def cleaned(partition, first, until, *event_ids):
+    return ("log_cleaned", TOPIC, partition, int(first), int(until), event_ids)
+
+
+def found_cut(partition, offset, diverging):
+    return ("truncation_found", GROUP, TOPIC, partition, int(offset), int(diverging))
+
+
+def crashed(_, mode="process", point="after_process"):
+    return ("node_crashed", mode, point)
 
 
 def restarted(_):
@@ -65,8 +124,9 @@ def lost_answer(_, event_id):
 
 
 WORDS = {word.__name__: word for word in (
-    sent, acked, polled, started, processed, applied, committed, assigned, revoked, reset, crashed,
-    restarted, lost_answer,
+    sent, acked, failed, polled, started, processed, applied, committed, assigned, revoked, lost,
+    reset, found_cut, crashed, restarted, lost_answer, appended, replicated, truncated, recovered,
+    mark, leads, follows, elected, in_sync, trimmed, cleaned,
 )}  # fmt: skip
 
 ENDINGS = {

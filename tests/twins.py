@@ -20,7 +20,7 @@ from simulator import (
     never_lost,
 )
 from tests.few_orders import few_orders
-from tests.log_checks import members_commit, stored_in_order, stored_once
+from tests.log_checks import appended_once, members_commit, stored_in_order
 from tests.promised import Promised, rapid
 
 
@@ -123,7 +123,7 @@ TWINS = {
             Promised(
                 "without idempotence a lost answer stores twice",
                 no_idempotence(),
-                (stored_once,),
+                (appended_once,),
                 kinds=("drop",),
             ),
             (Drop("broker-1", "orders-producer", "ProduceResponse"),),

@@ -21,10 +21,13 @@ _EVENTS = {
     "record_sent": 1, "record_acknowledged": 1, "record_failed": 1, "batch_retried": 3,
     "record_polled": 5, "processing_started": 5, "processing_ended": 5, "batch_appended": 4,
     "batch_deduplicated": 4, "append_refused": 3, "effect_applied": 4, "effect_refused": 3,
+    "replica_appended": 4, "log_truncated": 4, "log_cleaned": 5,
 }  # fmt: skip
 _PROMISED = frozenset(("record_sent", "record_acknowledged"))
 _WORK = ("record_polled", "processing_started", "processing_ended", "effect_applied",
          "effect_refused")  # fmt: skip
+_OF_REPLICAS = frozenset(("replica_appended", "became_leader", "high_watermark_moved"))
+_OF_LOGS = frozenset(("log_recovered", "high_watermark_moved"))
 _UPS = {"node_restarted": "node_crashed", "node_resumed": "node_paused"}
 
 
@@ -40,7 +43,7 @@ def events_of(event: tuple[Any, ...]) -> tuple[str, ...]:
 def place_of(event: tuple[Any, ...]) -> tuple[str, int, int] | None:
     """The topic, partition and offset that an entry of a record or a commit is about."""
     kind = event[0]
-    if kind in {"batch_appended", "batch_deduplicated"}:
+    if kind in {"batch_appended", "batch_deduplicated", "replica_appended"}:
         return event[1:4]
     if kind in {"record_polled", "processing_started", "processing_ended", "record_acknowledged"}:
         return event[2:5]
@@ -61,6 +64,8 @@ class Case:
         own: of each kind, the entries of these events.
         places: the partitions that they lie in, or that the case shows.
         missing: it is about what did not happen.
+        replicated: it is about what became of the events in the logs of several brokers.
+        appended: the first entry by which one of them came into a log; -1 if none did.
         messages: those that carry the events to a log or a store, and the answers to them.
         gone: what kept an event that nobody was ever given from its readers.
         commits: the messages that ask for a commit past the events, or for one that is shown.
@@ -96,9 +101,12 @@ class Case:
         self.places: set[Place] = {
             place[:2] for entry in about if (place := place_of(entry[4])) is not None
         }
+        self.places |= {entry[4][1:3] for entry in self.shown if entry[4][0] in _OF_LOGS}
         promised = [entry for entry in self.shown if entry[4][0] in _PROMISED]
-        self.missing = bool(promised) and len(promised) == len(self.shown)
+        self.missing = len(promised) == len(self.shown) == 1
+        self.appended = min((one[0] for one in self.own.get("batch_appended", ())), default=-1)
         self.gone = self._gone()
+        self.replicated = self._replicated()
         self.last = self._ends()
         self.first = self._awake(self._begins())
         self.workers = {one[2] for one in self._work()}
@@ -247,9 +255,25 @@ class Case:
                 firsts.setdefault(entry[4][0], entry[0])
         return frozenset(firsts.values())
 
+    def _replicated(self) -> bool:
+        """If it shows what brokers did, or if two events lie at one place, or the log lost one."""
+        if any(entry[4][0] in _OF_REPLICAS for entry in self.shown):
+            return True
+        places = [place for entry in self.shown if (place := place_of(entry[4])) is not None]
+        clash = len(self.wanted) > 1 and len(set(places)) < len(places)
+        followed = "replica_appended" in self.own or "log_truncated" in self.own
+        return followed and (clash or bool(self.gone))
+
     def _withholds(self, entry: FlatEntry) -> bool:
         seq, _, node, _, event = entry
-        appended = self.own.get("batch_appended", ())
+        appended = self.of("batch_appended", "replica_appended")
+        if event[0] in {"log_truncated", "log_cleaned"}:
+            return bool(self.ours(events_of(event)))
+        if event[0] == "log_start_moved":
+            return event[1:3] in self.places and event[3] > self.offset >= 0
+        if event[0] == "log_recovered":
+            here = event[1:3] in self.places and event[4] <= self.offset
+            return here and any(one[0] < seq and one[2] == node for one in appended)
         if event[0] == "node_crashed":
             return event[1] != "process" and any(
                 one[0] < seq and one[2] == node for one in appended

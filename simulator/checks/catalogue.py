@@ -3,7 +3,16 @@
 import difflib
 from collections.abc import Iterable, Mapping
 
-from simulator.checks import delivery, groups, order, progress
+from simulator.checks import (
+    answered,
+    converging,
+    delivery,
+    groups,
+    logs,
+    order,
+    progress,
+    replication,
+)
 from simulator.checks.check import Check
 from simulator.errors import BadInput
 
@@ -19,6 +28,18 @@ CHECKS: Mapping[str, Check] = {
         groups.committed_never_regresses,
         groups.never_committed_past_processed,
         progress.drained,
+        answered.answered_at_last,
+        logs.acknowledged_is_read,
+        logs.offsets_agree,
+        logs.stored_once,
+        logs.sends_in_order,
+        logs.polls_in_order,
+        logs.failed_is_never_read,
+        replication.replicas_agree,
+        converging.replicas_converge,
+        replication.committed_is_kept,
+        replication.one_leader_an_epoch,
+        replication.high_watermark_never_falls,
     )
 }
 

@@ -37,7 +37,7 @@ def at(topic: str, partition: int, offset: int = -1) -> str:
 
 def names(event_ids: tuple[str, ...]) -> str:
     """Events by name, or the first of them."""
-    return _first(event_ids) or "nothing"
+    return _first([one for one in event_ids if one]) or "nothing"
 
 
 def parts(partitions: tuple[tuple[str, int], ...]) -> str:
@@ -112,6 +112,43 @@ _SENTENCES: dict[str, Say] = {
         f"begins generation {generation} of {group} with {len(members)} members"
     ),
     "member_removed": lambda group, member, reason: f"removes {member} from {group} ({reason})",
+    "log_recovered": lambda topic, partition, _, end: (
+        f"has loaded {at(topic, partition)} again, which ends at @{end}"
+    ),
+    "replica_appended": lambda topic, partition, offset, event_ids, _: (
+        f"takes {names(event_ids)} over at {at(topic, partition, offset)}"
+    ),
+    "log_truncated": lambda topic, partition, offset, event_ids: (
+        f"cuts its log at {at(topic, partition, offset)}, where {names(event_ids)} lay"
+    ),
+    "high_watermark_moved": lambda topic, partition, offset: (
+        f"takes what lies before {at(topic, partition, offset)} for committed"
+    ),
+    "became_leader": lambda topic, partition, epoch, end: (
+        f"learns that it leads {at(topic, partition)} (epoch {epoch}); its log ends at @{end}"
+    ),
+    "became_follower": lambda topic, partition, epoch, leader: (
+        f"learns that {leader or 'nobody'} leads {at(topic, partition)} (epoch {epoch})"
+    ),
+    "leader_elected": lambda topic, partition, leader, epoch, _, election: (
+        f"lets {leader or 'nobody'} lead {at(topic, partition)} (epoch {epoch}, {election})"
+    ),
+    "isr_changed": lambda topic, partition, _, isr, __: (
+        f"counts as in sync on {at(topic, partition)}: {names(isr)}"
+    ),
+    "broker_fenced": lambda broker: f"counts {broker} as gone",
+    "broker_unfenced": lambda broker, _: f"lets {broker} in",
+    "partitions_added": lambda topic, partitions: f"gives {topic} {partitions} partitions",
+    "log_start_moved": lambda topic, partition, offset, reason: (
+        f"deletes what lies before {at(topic, partition, offset)} ({reason})"
+    ),
+    "log_cleaned": lambda topic, partition, first, until, event_ids: (
+        f"cleans {at(topic, partition)} from @{first} until @{until} of {names(event_ids)}"
+    ),
+    "truncation_found": lambda _, topic, partition, offset, diverging: (
+        f"finds {at(topic, partition)} cut at @{diverging}, below its position @{offset}"
+    ),
+    "warned": lambda text: f"warns: {text}",
     "effect_applied": lambda table, key, value, event_id: (
         f"changes {table} {key!r} to {value!r} for {event_id}"
     ),

@@ -8,6 +8,7 @@ Rule 2: a line may look ahead (until when a node is down), but stands at its own
 from collections.abc import Callable
 from typing import Any
 
+from simulator.checks import telling_replicas
 from simulator.checks.case import Case, events_of
 from simulator.checks.sentences import at, names, parts, seconds, sentence, short
 from simulator.trace.trace import FlatEntry
@@ -36,8 +37,9 @@ class _Teller:
         self.case = case
         self.lines: list[Line] = []
         self.shown = {entry[0] for entry in case.shown}
-        self.in_full = case.wrongly_sent
-        self.nodes: set[str] = set()  # Who was told of; never gone through.
+        self.in_full = case.wrongly_sent or case.replicated
+        self.in_sync: dict[tuple[str, int], tuple[str, ...]] = {}
+        self.nodes = telling_replicas.who(case)  # Who was told of; never gone through.
         self.generations: dict[str, int] = {}
         self.told_generations: dict[str, int] = {}
         self.committed: dict[tuple[Any, ...], int] = {}
@@ -127,7 +129,7 @@ class _Teller:
         found = self.case.acknowledged(ours[0])
         if found is not None and found[4][2:5] == (topic, partition, offset):
             said += "; acknowledged"
-        return said
+        return said + telling_replicas.in_sync(self, (topic, partition))
 
     def batch_deduplicated(self, entry: FlatEntry) -> str:
         topic, partition, base, event_ids = entry[4][1:5]
@@ -159,7 +161,7 @@ class _Teller:
     def _concerns(self, entry: FlatEntry, message: int, api: str) -> bool:
         if api == "OffsetCommitRequest":
             near = self.case.inside(entry) or not self.case.wanted
-            return message in self.case.commits and near
+            return near and message in self.case.commits
         if message not in self.case.messages:
             return False
         return self.in_full if api.startswith("Produce") else self.case.inside(entry)
@@ -250,8 +252,7 @@ class _Teller:
         if told and entry[0] not in self.case.gone:
             return ""
         goes = "seeks" if policy == "seek" else f"begins ({policy}) at"
-        past = self.case.past(offset)
-        note = ": past it" if past == "past it" else ""
+        note = ": past it" if self.case.past(offset) == "past it" else ""
         return f"{entry[2]} {goes} {at(topic, partition, offset)}{note}"
 
     # --- Commits and groups ------------------------------------------------------------------
@@ -326,8 +327,7 @@ class _Teller:
 
     def node_crashed(self, entry: FlatEntry) -> str:
         seq, _, node, _, (_, mode, point) = entry
-        in_the_way = self.in_full and seq in self.case.outages
-        told = in_the_way or seq in self.case.gone
+        told = (self.in_full and seq in self.case.outages) or seq in self.case.gone
         if not told and (node not in self.nodes or not self.near(entry)):
             return ""
         how = ", ".join(one for one in (mode, point) if one not in {"process", "at", ""})
@@ -396,4 +396,5 @@ _RULES: dict[str, Callable[[_Teller, FlatEntry], str | None]] = {
         _Teller.effect_refused, _Teller.node_crashed, _Teller.node_paused, _Teller.clock_skewed,
     )
 }  # fmt: skip
+_RULES |= telling_replicas.RULES
 _RULES |= dict.fromkeys(("partitions_revoked", "partitions_lost"), _Teller.partitions_left)

@@ -10,21 +10,26 @@ from typing import TYPE_CHECKING, Any
 from simulator.cluster.broker import Broker
 from simulator.cluster.broker_settings import BrokerSettings
 from simulator.cluster.consumer import Consumer
+from simulator.cluster.controller import ControllerNode
 from simulator.cluster.layout import Layout
 from simulator.cluster.producer import Producer
 from simulator.cluster.service import HandlerFactory, Service, Serving
 from simulator.cluster.source import Source
 from simulator.cluster.store import StoreNode
 from simulator.errors import BadInput
+from simulator.protocol.names import MICROS_PER_MS, TopicPartition
 from simulator.scenario.topology import Topic
 from simulator.scenario.workload import Workload
 
 if TYPE_CHECKING:
     from simulator.protocol.partition import Partition
+    from simulator.protocol.replication import Replica
     from simulator.scenario.workload import WorkItem
     from simulator.world.kernel import Steps
     from simulator.world.node import Boot, Node
     from simulator.world.world import World
+
+ASK_AGAIN_US = 1_000 * MICROS_PER_MS
 
 
 class Cluster:
@@ -33,33 +38,100 @@ class Cluster:
     def __init__(self, world: "World") -> None:
         self.world = world
         scenario = world.scenario
-        self.layout = Layout(scenario.topology, BrokerSettings.parse(scenario.broker))
+        settings = BrokerSettings.parse(scenario.broker)
+        self.layout = Layout(scenario.topology, settings, scenario.variant)
+        self._controller: ControllerNode | None = None
         self._brokers: dict[str, Broker] = {}
         self._stores: dict[str, StoreNode] = {}
         self._sources: list[Source] = []
         self._services: list[Service] = []
         for name in self.layout.brokers:
             world.add(name, self._boot_broker)
+        self._want_controller()
         world.at_rest = self.at_rest
+        world.at_start = self._tell_warnings
+
+    def _want_controller(self) -> None:
+        """Add the controller's node, if there is to be one: it boots before the brokers do."""
+        if self.layout.controlled and self.layout.controller not in self.world.nodes:
+            self.world.add(self.layout.controller, self._boot_controller, first=True)
 
     def _boot_broker(self, node: "Node") -> None:
         self._brokers[node.name] = Broker(node, self.layout)
 
+    def _boot_controller(self, node: "Node") -> None:
+        self._controller = ControllerNode(node, self.layout)
+
+    def _tell_warnings(self) -> None:
+        for text in self.layout.warnings:
+            self.world.trace.record(0, "world", (), ("warned", text))
+
     # --- What a model adds ---------------------------------------------------------------------
 
-    def topic(self, name: str, partitions: int = 1) -> str:
+    def topic(
+        self,
+        name: str,
+        partitions: int = 1,
+        replication_factor: int = 1,
+        settings: Mapping[str, Any] | None = None,
+    ) -> str:
         """One more topic; the answer is its name.
 
         Raises:
-            BadInput: the name is taken or can be none, or the run has begun.
+            BadInput: the name is taken or can be none, a setting is not allowed, there are not so
+                many brokers, or the run has begun.
         """
         if self.world.running:
             raise BadInput("comes too late, the run has begun:", "cluster", name, "add it before")
         if name in self.layout.topics:
             raise BadInput("there are two topics called", "cluster", name, "give each its name")
-        topic = Topic(name, partitions)  # It refuses what can be no topic.
-        self.layout.add_topic(topic.name, topic.partitions)
+        # It refuses what can be no topic.
+        topic = Topic(name, partitions, replication_factor, settings or {})
+        brokers = len(self.layout.brokers)
+        if replication_factor > brokers:
+            fix = f"at most {brokers}, or add brokers"
+            raise BadInput(
+                f"topic {name!r} wants more replicas than there are brokers:", "cluster",
+                replication_factor, fix,
+            )  # fmt: skip
+        self.layout.add_topic(topic)
+        self._want_controller()
         return name
+
+    def add_partitions(self, topic: str, partitions: int, at_ms: int) -> None:
+        """Let a topic have `partitions` partitions from a time on, while the run goes on.
+
+        Clients learn of it with their next metadata; the keys of old records stay where they are.
+
+        Raises:
+            BadInput: there is no such topic, or it has as many already.
+        """
+        known = self.layout.topics.get(topic)
+        if known is None:
+            names = ", ".join(self.layout.topics)
+            raise BadInput("there is no topic called", "cluster", topic, f"known: {names}")
+        if partitions <= known.partitions:
+            rule = f"topic {topic!r} has {known.partitions} partitions, and can only get more, not"
+            raise BadInput(rule, "cluster", partitions)
+        delay_us = at_ms * MICROS_PER_MS - int(self.world.kernel.now)
+        self.world.kernel.call_later(max(0, delay_us), self._grow, (topic, partitions))
+
+    def _grow(self, what: tuple[str, int]) -> None:
+        topic, partitions = what
+        world = self.world
+        if self._controller is not None and not world.nodes[self.layout.controller].gate.open:
+            world.kernel.call_later(ASK_AGAIN_US, self._grow, what)  # It is down: ask again.
+            return
+        added = self.layout.grow(topic, partitions)
+        if self._controller is not None:
+            self._controller.add_partitions(topic, partitions)
+            return
+        now_us = int(world.kernel.now)
+        world.trace.record(now_us, "world", (), ("partitions_added", topic, partitions))
+        for where in added:
+            name = self.layout.leader(where)
+            if world.nodes[name].gate.open or world.nodes[name].gate.held is not None:
+                self._brokers[name].lead(where)
 
     def node(self, name: str, boot: "Boot") -> "Node":
         """A node of the model's own; `boot(node)` starts each of its incarnations."""
@@ -137,29 +209,69 @@ class Cluster:
         return self.world.nodes[name], self._stores[name]
 
     def partition(self, topic: str, partition: int) -> "Partition":
-        """The log of a partition on its leader, for tests and pictures; it may be down."""
+        """The log of a partition on its leader, for tests and pictures; it may be down.
+
+        Without a leader it is that of the first replica.
+        """
         where = next(
             where for where in self.layout.partitions(topic) if where.partition == partition
         )
-        return self._brokers[self.layout.leader(where)].partitions[where]
+        return self._brokers[self._leader(where) or self.layout.leader(where)].partitions[where]
+
+    def replica(self, broker: str, topic: str, partition: int) -> "Replica | None":
+        """A broker's replica of a partition, for tests and pictures; None where it has none."""
+        replicas = self._brokers[broker].replicas
+        where = TopicPartition(topic, partition)
+        return None if replicas is None else replicas.replicas.get(where)
+
+    def _leader(self, where: TopicPartition) -> str:
+        """The broker that leads a partition now; "" is nobody."""
+        if self._controller is None:
+            return self.layout.leader(where)
+        return self._controller.machine.partitions[where].leader
 
     def at_rest(self) -> bool:
-        """Whether nothing is left to do: all sent, all read, all committed, nobody at work."""
+        """Whether nothing is left to do: all sent, all read, all committed, nobody at work.
+
+        With a controller, all replicas are in sync too, and know that they are.
+        """
         if not all(node.gate.open for node in self.world.nodes.values()):
             return False
         if not all(source.at_rest for source in self._sources):
             return False
+        if self._controller is not None and not self._replicated(self._controller):
+            return False
         return all(self._is_drained(service) for service in self._services)
 
+    def _replicated(self, controller: ControllerNode) -> bool:
+        for where, registration in controller.machine.partitions.items():
+            if registration.isr != registration.replicas:
+                return False
+            replicas = [self.replica(name, *where) for name in registration.replicas]
+            leader = self.replica(registration.leader, *where)
+            if leader is None or leader.leading is None:
+                return False
+            ends = {
+                (one.leader_epoch, one.log_end_offset, one.high_watermark)
+                for one in replicas
+                if one is not None
+            }
+            end = leader.log_end_offset
+            if ends != {(registration.leader_epoch, end, end)}:
+                return False
+        return True
+
     def _is_drained(self, service: Service) -> bool:
-        if not service.at_rest or not service.nodes:
-            return not service.nodes
+        if not service.nodes or service.has_ended:
+            return True
+        if not service.at_rest:
+            return False
         group = self._brokers[self.layout.coordinator_of(service.group)].coordinators.group(
             service.group
         )
         for topic in service.serving.topics:
             for where in self.layout.partitions(topic):
-                log = self._brokers[self.layout.leader(where)].partitions[where]
+                log = self._brokers[self._leader(where)].partitions[where]
                 if service.serving.commit == "none":
                     done = service.position(where)
                 else:

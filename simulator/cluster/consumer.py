@@ -87,7 +87,15 @@ class Consumer:
         self.settings = settings
         self.connections = Connections.configured(node, settings)
         self._alarm = Alarm(node, self._due)
-        self._machine = Polling(settings, tuple(brokers), node.name, self._alarm.between)
+        variant = node.world.scenario.variant
+        self._machine = Polling(
+            settings,
+            tuple(brokers),
+            node.name,
+            self._alarm.between,
+            validates=variant.consumers_validate,
+            from_followers=variant.consumers_fetch_from_followers,
+        )
         self._wire = self._machine.wire
         self._group = settings.group_id or ""
         self._tells_polled = node.trace.wants("record_polled")
@@ -144,8 +152,8 @@ class Consumer:
         Args:
             timeout_ms: how long to wait for records; 0 takes what is there.
 
-        The event fails with a KafkaError (such as NoOffsetForPartition, FencedInstance, or what
-        the rebalance listener threw).
+        The event fails with a KafkaError (such as FencedInstance, NoOffsetForPartition,
+        OffsetOutOfRange, LogTruncated, or what the rebalance listener threw).
 
         Raises:
             BadInput: nothing is subscribed or assigned, or another call is waiting.

@@ -1,27 +1,39 @@
-"""Where everything is: which broker leads which partition, and which coordinates which group.
+"""Where everything is when a world begins, and with what settings.
 
 Partition p of a topic is led by broker (p + number of the topic) modulo the brokers; so a topic of
 many partitions is led by all of them, and two topics do not lean on the same first broker.
 
-A group's coordinator is the leader of partition `hash(group) % 50` of `__consumer_offsets`, with
-Java's String.hashCode, as in Kafka.
+With one replica a partition this stays as it is, and every broker knows it. As soon as a topic has
+more, the cluster has a controller: it moves leaderships, and each broker knows what it has read.
 
-Not modelled here: replicas, elections, reassignment, metadata that is stale, blocks of producer
-ids. The layout is fixed, and every broker knows it.
+A group's coordinator is the leader of partition `hash(group) % 50` of `__consumer_offsets`, with
+Java's String.hashCode, as in Kafka; it stays where it is.
+
+Not modelled here: replication of the offsets topic, blocks of producer ids.
 """
 
 from collections.abc import Mapping
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from simulator.cluster.broker_settings import BrokerSettings
+import attrs
+
+from simulator.cluster.broker_settings import BrokerSettings, warnings
 from simulator.protocol import messages as m
+from simulator.protocol.controller_facts import ControllerSettings, controller_settings
 from simulator.protocol.errors import Error
+from simulator.protocol.journal import Journal
+from simulator.protocol.log import LogConfig
 from simulator.protocol.names import TopicPartition
+from simulator.protocol.replication_facts import ReplicationConfig
+from simulator.protocol.topic_settings import TopicSettings
+from simulator.protocol.variant import PRESENT, Variant
+from simulator.scenario.topology import Topic
 
 if TYPE_CHECKING:
     from simulator.scenario.topology import Topology
 
+CONTROLLER = "controller"
 OFFSETS_PARTITIONS = 50  # offsets.topic.num.partitions
 
 
@@ -41,29 +53,106 @@ def partition_of_group(group_id: str) -> int:
 
 
 class Layout:
-    """Who leads what."""
+    """Who leads what at first, and the settings of everything.
 
-    def __init__(self, topology: "Topology", settings: BrokerSettings) -> None:
+    Attributes:
+        metadata_log: the controller's log.
+        first_records: what stands in it when the world begins.
+        first_epochs: each broker's epoch then.
+    """
+
+    def __init__(
+        self, topology: "Topology", settings: BrokerSettings, variant: Variant = PRESENT
+    ) -> None:
         self.settings = settings
+        self.variant = variant
         self.brokers = topology.broker_names
+        self.controller = CONTROLLER
+        self.controlling: ControllerSettings = controller_settings(settings.controller, "broker")
+        self.replication: ReplicationConfig = attrs.evolve(
+            settings.replication,
+            truncation=variant.way_to_truncate,
+            frozen_below_min_isr=variant.frozen_below_min_isr,
+        )
+        self.metadata_log = Journal("__cluster_metadata")
+        self.first_records: tuple[Any, ...] = ()
+        self.first_epochs: dict[str, int] = {}
         self._producer_ids = count()
         self._leaders: dict[TopicPartition, str] = {}
-        self._topics: dict[str, int] = {}
+        self._topics: dict[str, Topic] = {}
+        self._settings: dict[str, TopicSettings] = {}
+        self._log_configs: dict[str, LogConfig] = {}
         for topic in topology.topics:
-            self.add_topic(topic.name, topic.partitions)
+            self.add_topic(topic)
 
-    def add_topic(self, name: str, partitions: int) -> None:
-        """A topic, before the brokers boot."""
-        number = len(self._topics)
-        self._topics[name] = partitions
-        for partition in range(partitions):
+    def add_topic(self, topic: Topic) -> None:
+        """A topic, before the brokers boot.
+
+        Raises:
+            BadInput: one of its settings is unknown or not allowed.
+        """
+        settings = self.settings.of_topic(topic.settings, f"topic {topic.name}")
+        self._settings[topic.name] = settings
+        self._log_configs[topic.name] = attrs.evolve(
+            self.settings.log_config(settings),
+            keeps_idle_producers=self.variant.keeps_idle_producers,
+        )
+        self._topics[topic.name] = topic
+        self._lead(topic)
+
+    def _lead(self, topic: Topic) -> None:
+        number = tuple(self._topics).index(topic.name)
+        for partition in range(topic.partitions):
             leader = self.brokers[(partition + number) % len(self.brokers)]
-            self._leaders[TopicPartition(name, partition)] = leader
+            self._leaders.setdefault(TopicPartition(topic.name, partition), leader)
+
+    def grow(self, name: str, partitions: int) -> tuple[TopicPartition, ...]:
+        """A topic has more partitions from now on; the new ones."""
+        before = self._topics[name].partitions
+        topic = self._topics[name] = attrs.evolve(self._topics[name], partitions=partitions)
+        self._lead(topic)
+        return self.partitions(name)[before:]
 
     @property
-    def topics(self) -> Mapping[str, int]:
-        """Topics, and how many partitions each has."""
+    def controlled(self) -> bool:
+        """Whether there is a controller: some topic has more than one replica."""
+        return any(topic.replication_factor > 1 for topic in self._topics.values())
+
+    @property
+    def topics(self) -> Mapping[str, Topic]:
+        """Topics by name."""
         return self._topics
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What Kafka would take too, and is probably not meant."""
+        found = list(self.settings.warnings)
+        for topic in self._topics.values():
+            found += warnings(topic, self.settings)
+        return tuple(found)
+
+    # --- Settings ------------------------------------------------------------------------------
+
+    def topic_settings(self, topic: str) -> TopicSettings:
+        """A topic's settings: its own, over those of the brokers."""
+        return self._settings[topic]
+
+    def settings_of(self, where: TopicPartition) -> TopicSettings:
+        """The settings of a partition's topic."""
+        return self._settings[where[0]]
+
+    def log_config(self, where: TopicPartition) -> LogConfig:
+        """What the log of a partition is configured with."""
+        return self._log_configs[where[0]]
+
+    def replication_config(self, where: TopicPartition) -> ReplicationConfig:
+        """What the replicas of a partition are configured with."""
+        least = self._settings[where[0]].min_insync_replicas
+        if least == self.replication.min_insync_replicas:
+            return self.replication
+        return attrs.evolve(self.replication, min_insync_replicas=least)
+
+    # --- Where things are ------------------------------------------------------------------------
 
     def next_producer_id(self) -> int:
         """A producer id that nobody has: the controllers keep count, and lose no disk."""
@@ -71,14 +160,15 @@ class Layout:
 
     def partitions(self, topic: str) -> tuple[TopicPartition, ...]:
         """A topic's partitions."""
-        return tuple(TopicPartition(topic, number) for number in range(self._topics[topic]))
+        count = self._topics[topic].partitions
+        return tuple(TopicPartition(topic, number) for number in range(count))
 
     def led_by(self, broker: str) -> tuple[TopicPartition, ...]:
-        """The partitions that a broker leads."""
+        """The partitions that a broker leads at first."""
         return tuple(where for where, leader in self._leaders.items() if leader == broker)
 
     def leader(self, where: TopicPartition) -> str:
-        """The broker that leads a partition."""
+        """The broker that leads a partition at first."""
         return self._leaders[where]
 
     def coordinator_of(self, group_id: str) -> str:
@@ -92,7 +182,7 @@ class Layout:
         return Error.UNKNOWN_TOPIC_OR_PARTITION
 
     def metadata(self, topics: tuple[str, ...] | None) -> m.MetadataResponse:
-        """What a client is told; None asks for every topic."""
+        """What a client is told where leaders are fixed; None asks for every topic."""
         asked = tuple(self._topics) if topics is None else topics
         return m.MetadataResponse(self.brokers, tuple(map(self._topic_metadata, asked)))
 
@@ -100,8 +190,7 @@ class Layout:
         if topic not in self._topics:
             return m.TopicMetadata(topic, Error.UNKNOWN_TOPIC_OR_PARTITION)
         partitions = []
-        for number in range(self._topics[topic]):
-            where = TopicPartition(topic, number)
+        for where in self.partitions(topic):
             leader = self._leaders[where]
             partitions.append(m.PartitionMetadata(where, leader, 0, (leader,), (leader,)))
         return m.TopicMetadata(topic, Error.NONE, tuple(partitions))

@@ -73,7 +73,11 @@ class Producer:
         self._picks: dict[tuple[str, int], Callable[[], int]] = {}
         self._alarm = Alarm(node, self._due)
         self._machine = Sending(
-            settings, tuple(bootstrap), pick=self._pick, between=self._alarm.between
+            settings,
+            tuple(bootstrap),
+            pick=self._pick,
+            between=self._alarm.between,
+            variant=node.world.scenario.variant,
         )
         self._tells_sent = node.trace.wants("record_sent")
         self._tells_acknowledged = node.trace.wants("record_acknowledged")
@@ -230,7 +234,7 @@ class Producer:
         self._follow()
 
     def _pick(self, topic: str, options: int) -> int:
-        """Which partition a topic's keyless records go to next."""
+        """Which partition is drawn next for a topic's records."""
         if options == 1:
             return 0
         draw = self._picks.get((topic, options))

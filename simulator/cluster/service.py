@@ -14,6 +14,9 @@ memory dies with the incarnation. It may be a plain function, a generator functi
 `async def`, of one record. What it raises of `KafkaError` is a failure of handling (see `after`);
 anything else is a bug of the handler, and ends the run as it would end a test.
 
+An instance whose poll has no position to go on from (auto.offset.reset=none) ends as an application
+does that does not catch that: it closes its consumer, and is gone until its node is started again.
+
 Not modelled here: retry topics, attempt limits, dead letters, parallel handling.
 """
 
@@ -26,7 +29,12 @@ import attrs
 from simulator.chance.choosers import never
 from simulator.chance.laws import Delay, constant
 from simulator.cluster.context import Context
-from simulator.errors import FencedInstance, KafkaError, RequestTimedOut
+from simulator.errors import (
+    FencedInstance,
+    KafkaError,
+    NoOffsetForPartition,
+    RequestTimedOut,
+)
 from simulator.protocol.names import MICROS_PER_MS, TopicPartition
 from simulator.world.node import PowerCut
 
@@ -81,6 +89,7 @@ class Service:
         self._cluster = cluster
         self._factory = factory
         self._busy: dict[str, int] = {}  # node -> the incarnation that is handling a record
+        self._ended: dict[str, int] = {}  # node -> the incarnation that has given up
         self._consumers: dict[str, Consumer] = {}
         self.nodes = [
             cluster.node(f"{group}-{number}", self._boot) for number in range(instances)
@@ -93,6 +102,11 @@ class Service:
             self._busy.get(node.name) == node.incarnation and node.gate.open
             for node in self.nodes
         )
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether every instance has given up, so that nothing more will be handled."""
+        return all(self._ended.get(node.name) == node.incarnation for node in self.nodes)
 
     def position(self, where: TopicPartition) -> int:
         """The furthest offset that any owner of a partition was handed."""
@@ -122,7 +136,13 @@ class Service:
         timeout_ms = max(1, serving.poll_timeout_ms)
         while True:
             self._busy.pop(node.name, None)
-            records = yield consumer.poll(timeout_ms)
+            try:
+                records = yield consumer.poll(timeout_ms)
+            except NoOffsetForPartition as lost:
+                node.record(("warned", f"{node.name} stops: {type(lost).__name__}: {lost}"))
+                self._ended[node.name] = node.incarnation
+                yield consumer.close()
+                return
             if not records:
                 continue
             self._busy[node.name] = node.incarnation

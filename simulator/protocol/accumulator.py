@@ -22,6 +22,7 @@ from simulator.protocol.names import (
     NO_PRODUCER_EPOCH,
     NO_PRODUCER_ID,
     NO_SEQUENCE,
+    UNKNOWN_OFFSET,
     TopicPartition,
     next_sequence,
 )
@@ -57,6 +58,7 @@ class PendingBatch:
         "handles",
         "in_flight",
         "is_split",
+        "leader_epoch",  # Of the leader that it was last sent to.
         "maybe_written",  # An attempt ended without saying whether it took effect.
         "memory_bytes",
         "producer_epoch",
@@ -88,6 +90,7 @@ class PendingBatch:
         self.flushes: list[Flush] | None = None
         self.in_flight = False
         self.is_split = False
+        self.leader_epoch = -1
         self.maybe_written = False
         self.renumbered = False
 
@@ -98,13 +101,19 @@ class PendingBatch:
 
 
 class Destination:
-    """A broker as the producer sees it; the one with no name stands for "no leader known"."""
+    """A broker as the producer sees it; the one with no name stands for "no leader known".
 
-    __slots__ = ("in_flight", "name", "pending")
+    When something was last ready for it, and when it last took something, is noted only with
+    partitioner.availability.timeout.ms (RecordAccumulator.NodeLatencyStats).
+    """
+
+    __slots__ = ("drained_us", "in_flight", "name", "pending", "ready_us")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.in_flight = 0
+        self.drained_us = -1
+        self.ready_us = -1
         # Queues with batches, by number; the one that has waited longest for its turn first.
         self.pending: dict[int, PartitionQueue] = {}
 
@@ -119,6 +128,7 @@ class PartitionQueue:
         "batches",
         "destination",
         "last_acked",
+        "last_acked_offset",
         "leader_epoch",
         "muted",
         "next_sequence",
@@ -129,6 +139,7 @@ class PartitionQueue:
         "producer_id",
         "tracked",
         "unresolved",
+        "used",
     )
 
     def __init__(self, partition: TopicPartition, number: int, destination: Destination) -> None:
@@ -139,10 +150,12 @@ class PartitionQueue:
         self.batches: deque[PendingBatch] = deque()
         self.open: PendingBatch | None = None  # The last of `batches`, if it takes more records.
         self.muted = False  # A batch is in flight, and only one may be.
+        self.used = False  # It has had a batch.
         self.producer_id = NO_PRODUCER_ID
         self.producer_epoch = NO_PRODUCER_EPOCH
         self.next_sequence = 0
         self.last_acked = NO_SEQUENCE
+        self.last_acked_offset = UNKNOWN_OFFSET
         self.tracked: list[PendingBatch] = []  # Numbered and not done, in sequence order.
         self.unresolved: int | None = None  # The sequence after the batches of unknown fate.
 
@@ -181,6 +194,7 @@ class Accumulator:
         batch.records.append(record)
         batch.handles.append(handle)
         queue.open = batch
+        queue.used = True
         queue.batches.append(batch)
         queue.destination.pending[queue.number] = queue
         return FILLED if size_bytes >= self.batch_bytes or len(queue.batches) > 1 else OPENED

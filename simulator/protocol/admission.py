@@ -4,7 +4,9 @@
    have waits too, because it may be added; one without memory waits for batches to end.
 2. It waits at most max.block.ms, then it fails; it was never sent, so that is definite.
 3. First come, first served: while a record waits for memory, all later ones wait behind it.
-4. It goes to the partition it names, or to that of its key, or to the one that sticks.
+4. It goes to the partition it names, or to the one that partitioner.class gives, or to that of
+   its key, or to the one that sticks. A partitioner is asked once a record, as soon as the topic
+   is known.
 
 Sources: KafkaProducer.java (doSend, waitOnMetadata), BufferPool.java, RecordAccumulator.append.
 
@@ -12,6 +14,7 @@ Not modelled: threads. Records that wait for one topic do not hold up those of a
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from simulator.protocol.accumulator import (
@@ -24,7 +27,8 @@ from simulator.protocol.accumulator import (
 )
 from simulator.protocol.dispatch import Dispatch
 from simulator.protocol.errors import Error
-from simulator.protocol.partitioning import positive_hash
+from simulator.protocol.names import MICROS_PER_MS
+from simulator.protocol.partitioning import chosen_by, positive_hash
 from simulator.protocol.producer_settings import ProducerSettings
 from simulator.protocol.records import BATCH_OVERHEAD_BYTES, Record
 from simulator.protocol.sending_effects import Failed
@@ -60,8 +64,10 @@ class Admission:
     __slots__ = (
         "_adaptive",
         "_by_key",
+        "_choose",
         "_dispatch",
         "_max_block_ms",
+        "_patience_us",
         "_store",
         "_where",
         "due",
@@ -74,6 +80,7 @@ class Admission:
         store: Accumulator,
         dispatch: Dispatch,
         where: Whereabouts,
+        pick: Callable[[str, int], int],
     ) -> None:
         self.waiting: deque[Blocked] = deque()
         self.due = False  # Some of them may have found their topic.
@@ -82,7 +89,16 @@ class Admission:
         self._where = where
         self._by_key = not settings.partitioner_ignore_keys
         self._adaptive = settings.partitioner_adaptive_partitioning_enable
+        self._patience_us = settings.partitioner_availability_timeout_ms * MICROS_PER_MS
+        partitioner = settings.partitioner_class
+        self._choose = None if partitioner is None else chosen_by(partitioner, pick)
         self._max_block_ms = settings.max_block_ms
+
+    def choice(self, topic: Topic, partition: int | None, record: Record) -> int | None:
+        """The partition that a record names, or the one that partitioner.class gives, if any."""
+        if partition is not None or self._choose is None:
+            return partition
+        return self._choose(topic.name, record.key, record.value, topic.led, len(topic.queues))
 
     def place(  # noqa: PLR0917 - the hot path
         self,
@@ -114,8 +130,8 @@ class Admission:
     ) -> tuple[int, PartitionQueue | None]:
         """The same for a record that goes where its topic's records stick at the moment."""
         sticky, queues, led, store = topic.sticky, topic.queues, topic.led, self._store
-        if self._adaptive and len(led) > 1:
-            sticky.load([len(queues[number].batches) for number in led], led)
+        if self._adaptive and len(queues) > 1:
+            self._load(topic)
         queue = queues[sticky.partition(led, len(queues))]
         batch = queue.open
         if batch is None or batch.size_bytes + size_bytes > store.batch_bytes:
@@ -132,6 +148,23 @@ class Admission:
         sticky.appended(appended, led, len(queues), batch_closed=outcome == FILLED)
         return outcome, queue
 
+    def _load(self, topic: Topic) -> None:
+        """Tell how many batches wait for each partition (RecordAccumulator.partitionReady)."""
+        queues, led, patience_us = topic.queues, topic.led, self._patience_us
+        if topic.fresh:
+            topic.fresh = not all(queue.used for queue in queues)
+            if topic.fresh:
+                topic.sticky.load((), (), 0)
+                return
+        if patience_us:
+            led = tuple(
+                number
+                for number in led
+                if not (queue := queues[number]).batches
+                or queue.destination.ready_us - queue.destination.drained_us <= patience_us
+            )
+        topic.sticky.load([len(queues[number].batches) for number in led], led, len(queues))
+
     def admit(self, now_us: int) -> None:
         """Let those who wait go on, as far as they can."""
         self.due = False
@@ -146,6 +179,7 @@ class Admission:
             outcome = GREW
             queue = None
             if known := where.topics.get(blocked.topic):
+                blocked.partition = self.choice(known, blocked.partition, blocked.record)
                 outcome, queue = self.place(
                     known,
                     blocked.partition,

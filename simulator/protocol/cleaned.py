@@ -142,7 +142,6 @@ def replace_segments(journal: Journal, index: LogIndex, fact: Cleaned) -> None:
     """
     facts = journal.facts
     stop = bisect_left(facts, fact.end_offset, key=base_offset_of)
-    count = len(fact.batches)
     _move_snapshots(journal, stop, fact.batches)
     end_bytes = index.ends[stop - 1] if stop else index.start_bytes
     measured = [measure_batch(batch) for batch in fact.batches]
@@ -158,8 +157,7 @@ def replace_segments(journal: Journal, index: LogIndex, fact: Cleaned) -> None:
     index.times[:stop] = array("q", accumulate((latest for _, latest in measured), max))
     later = [one for one in index.aborted if one.last_offset >= fact.end_offset]
     index.aborted[:] = [*fact.aborted, *later]
-    facts[:stop] = fact.batches
-    journal.flushed = count + max(0, journal.flushed - stop)
+    journal.replace_front(stop, fact.batches)
     journal.checkpoints[CLEANED_TO] = fact.next_dirty_offset
 
 

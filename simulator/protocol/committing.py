@@ -18,7 +18,10 @@ What an answer means (ConsumerCoordinator.OffsetCommitResponseHandler):
     COORDINATOR_LOAD_IN_PROGRESS, UNKNOWN_TOPIC_OR_PARTITION
                                             try again
 
-Not modelled: commit metadata and leader epochs, interceptors.
+4. A commit of positions carries the leader epoch of the last record before each; a commit of the
+   application's own offsets carries none (KIP-320).
+
+Not modelled: commit metadata, leader epochs given by the application, interceptors.
 """
 
 from collections import deque
@@ -34,6 +37,7 @@ from simulator.errors import (
     RetriableError,
 )
 from simulator.protocol.errors import Error
+from simulator.protocol.leader_epochs import NO_EPOCH
 from simulator.protocol.lookup import COORDINATOR_GONE, Lookup
 from simulator.protocol.membership import NO_MEMBER, Generation, Membership, MemberState
 from simulator.protocol.messages import (
@@ -44,7 +48,7 @@ from simulator.protocol.messages import (
     OffsetFetchResponse,
 )
 from simulator.protocol.names import NO_GENERATION, TopicPartition
-from simulator.protocol.positions import Positions
+from simulator.protocol.positions import Consumed, Positions
 from simulator.protocol.wire import NEVER, CallBack, Happened, Wire
 
 _new = tuple.__new__  # Half the cost of a named tuple's own constructor, in the hot path.
@@ -52,7 +56,7 @@ _NONE = Error.NONE  # An enum's member costs a look-up in its class.
 
 Offsets = dict[TopicPartition, int]
 Done = Callable[[KafkaError | None, int], None]
-Got = Callable[[dict[TopicPartition, int] | KafkaError, int], None]
+Got = Callable[[Consumed | KafkaError, int], None]
 
 
 class Attempt:
@@ -302,8 +306,9 @@ class Committing:
         if not self._positions.subscribed:
             number, member_id = NO_GENERATION, ""
         asked: list[CommittedOffset] = []
+        epochs = offsets.epochs if isinstance(offsets, Consumed) else {}
         for where, offset in offsets.items():
-            asked.append(_new(CommittedOffset, (where, offset, -1, "")))
+            asked.append(_new(CommittedOffset, (where, offset, epochs.get(where, NO_EPOCH), "")))
         whose = (membership.group_id, number, member_id)
         return _new(OffsetCommitRequest, (*whose, tuple(asked), self._instance_id))
 
@@ -367,13 +372,18 @@ class Committing:
         request = OffsetFetchRequest(self._lookup.group_id, partitions, require_stable=True)
         self._lookup.ask(request, answered)
 
-    def _fetched(self, body: OffsetFetchResponse | None) -> dict[TopicPartition, int] | KafkaError:
+    def _fetched(self, body: OffsetFetchResponse | None) -> Consumed | KafkaError:
         if body is None:
             self._lookup.lose(disconnected=True)
             return RequestTimedOut("NETWORK_EXCEPTION: what is committed was not told")
         error = body.error
         if error is Error.NONE:
-            return {one.partition: one.offset for one in body.offsets if one.offset >= 0}
+            committed = Consumed()
+            for one in body.offsets:
+                if one.offset >= 0:
+                    committed[one.partition] = one.offset
+                    committed.epochs[one.partition] = one.leader_epoch
+            return committed
         if error in COORDINATOR_GONE:
             self._lookup.lose()
         if error.retriable:

@@ -10,9 +10,10 @@
 Sources: ConsumerConfig.java, Heartbeat.java, KIP-62, KIP-345; the version claimed is 4.0.
 
 Not modelled: the KIP-848 group protocol, the sticky and cooperative assignors, rack awareness,
-automatic topic creation, auto.offset.reset=by_duration (KIP-1106), subscription by pattern.
+automatic topic creation, signs within a duration, subscription by pattern.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,12 @@ ASSIGNORS = {
     "RangeAssignor": "range",
     "RoundRobinAssignor": "roundrobin",
 }
+
+# Java's Duration.parse, without signs: P2DT3H4M5.678S.
+_DURATION = re.compile(
+    r"P(?:(\d+)D)?(T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d{0,9}))?S)?)?", re.IGNORECASE
+)
+_BY_DURATION = "by_duration:"
 
 _SECURITY = "there is no security in the simulated cluster"
 _METRICS = "a trace is the only record; measure from it"
@@ -140,6 +147,30 @@ def _strategy(given: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _duration_us(policy: str) -> int | None:
+    """How far back `by_duration:<ISO 8601>` goes, in whole microseconds; None if it is no such."""
+    found = _DURATION.fullmatch(policy.removeprefix(_BY_DURATION))
+    if not policy.startswith(_BY_DURATION) or found is None or not any(found.groups()):
+        return None
+    days, _, hours, minutes, seconds, fraction = found.groups(default="0")
+    whole_s = ((int(days) * 24 + int(hours)) * 60 + int(minutes)) * 60 + int(seconds)
+    return whole_s * 1_000 * MICROS_PER_MS + int(f"{fraction or 0:0<9}") // 1_000
+
+
+def _policy(_: Any, __: "attrs.Attribute[Any]", value: Any) -> None:
+    """Kafka 4.0's policies (AutoOffsetResetStrategy.java, KIP-1106)."""
+    if isinstance(value, str) and _duration_us(value) is not None:
+        return
+    if value not in ("latest", "earliest", "none"):
+        raise BadInput(
+            "auto.offset.reset must be one of latest, earliest, none, or by_duration: and an "
+            "ISO 8601 duration:",
+            "",
+            value,
+            "such as by_duration:PT1H, or by_duration:P7D",
+        )
+
+
 def _text(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
     """None, or a text with something in it (Kafka 4.0 refuses an empty group.id)."""
     if value is not None and (not isinstance(value, str) or not value.strip()):
@@ -164,9 +195,7 @@ class ConsumerSettings:
     max_poll_records: int = attrs.field(default=500, validator=whole(1, INT_MAX))
     enable_auto_commit: bool = attrs.field(default=True, validator=switch)
     auto_commit_interval_ms: int = attrs.field(default=5_000, validator=whole(0, INT_MAX))
-    auto_offset_reset: str = attrs.field(
-        default="latest", validator=one_of("latest", "earliest", "none")
-    )
+    auto_offset_reset: str = attrs.field(default="latest", validator=_policy)
     fetch_min_bytes: int = attrs.field(default=1, validator=whole(0, INT_MAX))
     fetch_max_wait_ms: int = attrs.field(default=500, validator=whole(0, INT_MAX))
     fetch_max_bytes: int = attrs.field(default=52_428_800, validator=whole(0, INT_MAX))
@@ -202,6 +231,11 @@ class ConsumerSettings:
     def auto_commits(self) -> bool:
         """Whether offsets are committed automatically: never without a group.id."""
         return self.enable_auto_commit and self.group_id is not None
+
+    @property
+    def reset_back_us(self) -> int:
+        """How far back auto.offset.reset=by_duration goes; 0 for another policy."""
+        return _duration_us(self.auto_offset_reset) or 0
 
     def backoff_range_us(self, attempts: int) -> tuple[int, int]:
         """How long to wait after `attempts` failures before this one: least and most, in us.

@@ -57,6 +57,7 @@ class Dispatch:
     Args:
         store: where the batches wait.
         between: draws a wait from a range.
+        bumps_own_epoch: see `Variant`.
 
     `stirred` says that something has changed which concerns more than one broker's queues;
     `stale` that the leaders should be asked for again.
@@ -73,6 +74,7 @@ class Dispatch:
         "_retries",
         "_store",
         "_timeout_ms",
+        "_watches",
         "effects",
         "flushing",
         "ids",
@@ -86,10 +88,12 @@ class Dispatch:
         settings: ProducerSettings,
         store: Accumulator,
         between: Callable[[int, int], int],
+        *,
+        bumps_own_epoch: bool = True,
     ) -> None:
         self.effects: list[Effect] = []
         self.in_flight: dict[Outgoing, None] = {}
-        self.ids = Idempotence() if settings.idempotent else None
+        self.ids = Idempotence(bumps_own_epoch=bumps_own_epoch) if settings.idempotent else None
         self.flushing = 0
         self.stale = False
         self.stirred = False
@@ -101,6 +105,7 @@ class Dispatch:
         self._most_bytes = settings.max_request_size
         self._most_in_flight = settings.max_in_flight_requests_per_connection
         self._mute = self._most_in_flight == 1
+        self._watches = settings.partitioner_availability_timeout_ms > 0
         self._delivery_us = settings.delivery_ms * MICROS_PER_MS
         self._backoff_us = (
             settings.retry_backoff_ms * MICROS_PER_MS,
@@ -116,6 +121,8 @@ class Dispatch:
             return
         pending = destination.pending
         sendable = self._store.sendable
+        if self._watches:
+            self._watch(destination, now_us)
         while pending and destination.in_flight < self._most_in_flight:
             for queue in pending.values():
                 if sendable(queue, now_us):
@@ -126,6 +133,14 @@ class Dispatch:
             if not batches:
                 return
             self._transmit(destination, batches)
+
+    def _watch(self, destination: Destination, now_us: int) -> None:
+        """Note that something is ready for a broker, and whether the broker takes it."""
+        sendable = self._store.sendable
+        if any(sendable(queue, now_us) for queue in destination.pending.values()):
+            if destination.in_flight < self._most_in_flight or destination.ready_us < 0:
+                destination.drained_us = now_us
+            destination.ready_us = now_us
 
     def _collect(self, destination: Destination, now_us: int) -> list[PendingBatch]:
         """The first batch of each queue, within max.request.size."""
@@ -159,6 +174,7 @@ class Dispatch:
                 )
                 batch.renumbered = False
             batch.in_flight = True
+            batch.leader_epoch = queue.leader_epoch
             bodies.append((queue.partition, body))
             if batch.attempts:
                 again = Retried(queue.partition, batch.records, batch.attempts, batch.error)
@@ -199,7 +215,7 @@ class Dispatch:
         batch.in_flight = False
         batch.queue.muted = False
         if self.ids is not None:
-            self.ids.acknowledged(batch)
+            self.ids.acknowledged(batch, base_offset)
             if self.ids.unsettled:
                 self.stirred = True
         if batch.done:
@@ -249,9 +265,12 @@ class Dispatch:
         return result.error.retriable
 
     def _put_back(self, batch: PendingBatch, now_us: int) -> None:
-        wait = exponential_backoff(batch.attempts, *self._backoff_us)
+        if batch.queue.leader_epoch > batch.leader_epoch:
+            batch.ready_us = now_us  # Another leads by now: that one was not asked yet.
+        else:
+            wait = exponential_backoff(batch.attempts, *self._backoff_us)
+            batch.ready_us = now_us + self._between(*wait)
         batch.attempts += 1
-        batch.ready_us = now_us + self._between(*wait)
         self._store.put_back(batch, 0 if self.ids is None else self.ids.place_of(batch))
 
     def _split(self, batch: PendingBatch) -> None:

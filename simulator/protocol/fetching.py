@@ -8,19 +8,25 @@
    assignment, they are thrown away. A paused partition's records are kept.
 4. Control batches, records of aborted transactions (isolation.level=read_committed) and gaps are
    passed over: the position advances though no record comes.
+5. A fetch names the leader epoch that the consumer knows of, so that a broker which has another
+   refuses it (KIP-320). What was fetched of a partition that is to be validated is thrown away.
+6. A consumer that reads from followers (KIP-392) takes a partition's last replica, and its leader
+   once that replica does not answer or does not have the position; until another leader.
 
 Sources: AbstractFetch.java, FetchCollector.java, CompletedFetch.java, FetchBuffer.java.
 
-Not modelled: fetch sessions (KIP-227: the same fetches, with fewer bytes), check.crcs.
+Not modelled: fetch sessions (KIP-227: the same fetches, with fewer bytes), check.crcs, a leader
+that names the replica to read from (replica.selector.class, client.rack).
 """
 
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from simulator.errors import KafkaError, NoOffsetForPartition
+from simulator.errors import KafkaError, OffsetOutOfRange
 from simulator.protocol.consumer_settings import ConsumerSettings
 from simulator.protocol.errors import Error
+from simulator.protocol.leader_epochs import NO_EPOCH
 from simulator.protocol.leaders import Leaders
 from simulator.protocol.messages import FetchPartition, FetchRequest, FetchResponse
 from simulator.protocol.names import NO_TIMESTAMP, TopicPartition
@@ -40,6 +46,9 @@ LEADER_MOVED = (
 )
 
 
+_new = tuple.__new__  # Half the cost of a named tuple's own constructor, in the hot path.
+
+
 class ConsumerRecord(NamedTuple):
     """One record as poll() hands it out. Its last five fields are those of a log's `Record`."""
 
@@ -56,7 +65,7 @@ class ConsumerRecord(NamedTuple):
 class _Fetched:
     """What one fetch brought of one partition, and how far it has been handed out."""
 
-    __slots__ = ("aborted", "aborting", "at", "batches", "error", "offset", "position")
+    __slots__ = ("aborted", "aborting", "at", "batches", "epoch", "error", "offset", "position")
 
     def __init__(
         self,
@@ -68,6 +77,7 @@ class _Fetched:
     ) -> None:
         self.position = position
         self.offset = offset  # Of the next record to hand out.
+        self.epoch = position.epoch  # Of the batch that was looked at last.
         self.error = error
         self.batches = batches
         self.at = 0  # The batch that comes next.
@@ -82,6 +92,7 @@ class _Fetched:
         add = records.append
         offset = self.offset
         at = self.at
+        batch = None
         while most and at < len(batches):
             batch = batches[at]
             wanted = batch.records
@@ -111,6 +122,8 @@ class _Fetched:
                 at += 1
         self.at = at
         self.offset = offset
+        if batch is not None:
+            self.epoch = batch.leader_epoch
         return most
 
     def _skips(self, batch: Batch) -> bool:
@@ -135,6 +148,7 @@ class Fetching:
         reset: what to do with a partition whose position is out of the log's range.
 
     Attributes:
+        from_followers: see rule 6; False unless it is set before the first fetch.
         again: an answer has brought nothing at all, and the same is to be asked again; whoever
             gives an answer in sets it to False before.
     """
@@ -148,6 +162,7 @@ class Fetching:
         reset: Callable[[Position], None],
     ) -> None:
         self._settings = settings
+        self.from_followers = False
         self._wire = wire
         self._positions = positions
         self._leaders = leaders
@@ -167,7 +182,7 @@ class Fetching:
         """Hand out buffered records; also whether a position moved, though perhaps over nothing.
 
         Raises:
-            NoOffsetForPartition: a position is out of range, and auto.offset.reset is none.
+            OffsetOutOfRange: a position is out of range, and auto.offset.reset is none.
             KafkaError: a partition cannot be read.
         """
         records: list[ConsumerRecord] = []
@@ -183,7 +198,7 @@ class Fetching:
                 fetched = queue[0]
                 position = fetched.position
                 if assigned.get(position.partition) is not position or (
-                    position.offset != fetched.offset or position.revoking
+                    position.offset != fetched.offset or position.revoking or position.validating
                 ):
                     self._drop(fetched)
                 elif position.paused:
@@ -197,6 +212,7 @@ class Fetching:
                     most = fetched.take(most, records)
                     if fetched.offset != position.offset:
                         position.offset = fetched.offset
+                        position.epoch = fetched.epoch
                         moved = True
                     if fetched.at == len(fetched.batches):
                         self._drop(fetched)
@@ -218,12 +234,16 @@ class Fetching:
             position.stale = True
             self._leaders.stale()
         elif error is Error.OFFSET_OUT_OF_RANGE:
-            if self._settings.auto_offset_reset == "none":
-                raise NoOffsetForPartition(
+            if self._follower(position) is not None:
+                position.from_leader = True  # It may have what the follower has not.
+                self._positions.moved += 1
+            elif self._settings.auto_offset_reset == "none":
+                raise OffsetOutOfRange(
                     f"{error.name}: {position.partition} at {fetched.offset}, and "
                     "auto.offset.reset is none: seek, or set it to earliest or latest"
                 )
-            self._reset(position)
+            else:
+                self._reset(position)
         elif error is not Error.UNKNOWN_SERVER_ERROR:
             raise KafkaError(f"{error.name}: {position.partition} at {fetched.offset}")
 
@@ -257,12 +277,15 @@ class Fetching:
         buffered, in_flight = self._buffered, self._in_flight
         leaders: Mapping[TopicPartition, str] = self._leaders.nodes
         most = self._settings.max_partition_fetch_bytes
+        from_followers = self.from_followers
         wanted: dict[str, list[FetchPartition]] = {}
         for partition, position in self._positions.in_turn.items():
             offset = position.offset
             if offset is None or partition in buffered or not position.fetchable:
                 continue
             node = leaders.get(partition)
+            if from_followers and node is not None:
+                node = self._follower(position) or node
             if node is None:
                 self._leaders.stale()
             elif node not in in_flight:
@@ -271,7 +294,8 @@ class Fetching:
                     self._wire.want(wait_us)
                     self._moved = -1
                 else:
-                    wanted.setdefault(node, []).append(FetchPartition(partition, offset, most))
+                    asked = (partition, offset, most, position.leader_epoch, NO_EPOCH)
+                    wanted.setdefault(node, []).append(_new(FetchPartition, asked))
         settings = self._settings
         return {
             node: FetchRequest(
@@ -284,6 +308,12 @@ class Fetching:
             for node, partitions in wanted.items()
         }
 
+    def _follower(self, position: Position) -> str | None:
+        """The follower that a partition is fetched from, if it is."""
+        if not self.from_followers or position.from_leader:
+            return None
+        return self._leaders.followers.get(position.partition)
+
     def answered(self, node: str, body: FetchResponse | None, now_us: int) -> None:
         """A broker has answered its fetch, or will not."""
         request = self._in_flight.pop(node)
@@ -291,6 +321,9 @@ class Fetching:
         if body is None:
             failures = self._pause.get(node, (0, 0))[1]
             self._pause[node] = (now_us + self._wire.backoff_us(failures), failures + 1)
+            for position in self._positions.assigned.values():
+                if self._follower(position) == node:
+                    position.from_leader = True
             self._leaders.stale()
             self._moved = -1
             return

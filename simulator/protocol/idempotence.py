@@ -13,10 +13,15 @@
    until the others are answered; then either their success shows that there is no gap, or the
    epoch is raised.
 6. A new epoch reaches a partition when its batches of the old epoch are done.
+7. Without `bumps_own_epoch` (before KIP-360, Kafka 2.5) UNKNOWN_PRODUCER_ID does not raise the
+   epoch. If all that was acknowledged has been deleted, the partition's unanswered batches are
+   numbered anew from 0 under the old epoch; else the batch fails. So one (epoch, sequence) may
+   stand for two batches.
 
-Source: TransactionManager.java, TxnPartitionEntry.java.
+Source: TransactionManager.java (canRetry), TxnPartitionEntry.java; the same of Kafka 2.4.
 
-Not modelled: transactions.
+Not modelled: transactions; the other answers of producers before 2.5, which took a new producer
+id and dropped what was in flight after a gap, and moved sequences up after a failure.
 """
 
 from simulator.protocol.accumulator import PartitionQueue, PendingBatch
@@ -36,9 +41,10 @@ from simulator.protocol.names import (
 class Idempotence:
     """The producer id, its epoch, and the rules of their sequences."""
 
-    __slots__ = ("_rewrite", "_unresolved", "producer_epoch", "producer_id")
+    __slots__ = ("_bumps", "_rewrite", "_unresolved", "producer_epoch", "producer_id")
 
-    def __init__(self) -> None:
+    def __init__(self, *, bumps_own_epoch: bool = True) -> None:
+        self._bumps = bumps_own_epoch
         self.producer_id = NO_PRODUCER_ID
         self.producer_epoch = NO_PRODUCER_EPOCH
         self._rewrite: dict[int, PartitionQueue] = {}  # These asked for a new epoch.
@@ -100,7 +106,7 @@ class Idempotence:
 
     # --- When it is answered ---------------------------------------------------------------
 
-    def acknowledged(self, batch: PendingBatch) -> None:
+    def acknowledged(self, batch: PendingBatch, base_offset: int) -> None:
         """A batch is in the log; perhaps one that had expired already."""
         queue = batch.queue
         tracked = queue.tracked
@@ -108,6 +114,9 @@ class Idempotence:
             del tracked[0]
         elif batch in tracked:
             tracked.remove(batch)
+        if base_offset >= 0:
+            last_offset = base_offset + len(batch.records) - 1
+            queue.last_acked_offset = max(queue.last_acked_offset, last_offset)
         if batch.producer_epoch != queue.producer_epoch:
             return  # An answer from before the epoch was raised.
         last = next_sequence(batch.base_sequence, len(batch.records) - 1)
@@ -118,8 +127,14 @@ class Idempotence:
         """Whether a refused batch may be sent again; a gap in the sequences is noted."""
         queue, error = batch.queue, result.error
         if error is Error.UNKNOWN_PRODUCER_ID:
-            if result.log_start_offset != UNKNOWN_OFFSET and not batch.renumbered:
+            if result.log_start_offset == UNKNOWN_OFFSET or batch.renumbered:
+                return True
+            if self._bumps:
                 self._ask_for_epoch(queue)
+            elif queue.last_acked_offset < result.log_start_offset:
+                self._start_at_beginning(queue)
+            else:
+                return False
             return True
         if error is Error.OUT_OF_ORDER_SEQUENCE_NUMBER:
             if queue.unresolved is None:

@@ -4,17 +4,23 @@ Rule 1: a journal belongs to the disk, never to the process. A process crash lea
 page cache stays), a power loss leaves what was flushed, and a lost disk leaves nothing.
 Rule 2: facts are kept once. Snapshots and the index beside them are derived, and only shorten a
 restart: where they are missing, or reach beyond the facts, they are rebuilt or cut.
-Rule 3: nothing is flushed but by `flush()`: whoever wants a fact to survive a power loss asks.
+Rule 3: whoever wants a fact to survive a power loss asks for a flush. The operating system writes
+back by itself what has been dirty for `WRITTEN_BACK_AFTER_US`, so a power loss takes at most what
+was written since.
 
-Positions count the facts that are in the journal now, from 0.
+Positions count the facts that are in the journal now, from 0. A fact with an `append_time_us` was
+written then, or later if `written` says so; of one without, nobody knows, and it counts as new.
 
-Not modelled: single sectors, bit rot, a full disk; a flush is all or nothing, and small files
-(checkpoints, snapshots) are replaced atomically and flushed at once, as Kafka replaces them.
+Not modelled: single sectors, bit rot, a full disk, write-back under memory pressure, and the
+seconds by which it comes late (vm.dirty_writeback_centisecs); small files (checkpoints, snapshots)
+are replaced atomically and flushed at once, as Kafka replaces them, and never lie behind the log.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 NOT_TORN: Any = object()  # What `torn` holds when no entry is torn; None could be a fact.
+WRITTEN_BACK_AFTER_US = 30_000_000  # Linux: vm.dirty_expire_centisecs = 3000
 
 
 class Journal:
@@ -32,7 +38,16 @@ class Journal:
         torn: an entry of which only a part reached the platter, until `mend` cuts it off.
     """
 
-    __slots__ = ("checkpoints", "facts", "flushed", "index", "name", "snapshots", "torn")
+    __slots__ = (
+        "_written",
+        "checkpoints",
+        "facts",
+        "flushed",
+        "index",
+        "name",
+        "snapshots",
+        "torn",
+    )
 
     def __init__(self, name: str = "") -> None:
         self.name = name
@@ -42,6 +57,7 @@ class Journal:
         self.checkpoints: dict[str, Any] = {}
         self.index: Any = None
         self.torn: Any = NOT_TORN
+        self._written: list[tuple[int, int]] = []  # (position, when it was written, or later)
 
     def __len__(self) -> int:
         return len(self.facts)
@@ -53,6 +69,38 @@ class Journal:
     def flush(self) -> None:
         """Put every entry on the platter (fsync)."""
         self.flushed = len(self.facts)
+        self._written.clear()
+
+    def flush_to(self, position: int) -> None:
+        """Put the entries before `position` on the platter; what lies there stays there."""
+        self.flushed = max(self.flushed, min(position, len(self.facts)))
+
+    def written(self, now_us: int) -> None:
+        """Say that whatever is appended from here on is written now or later.
+
+        Only who takes over entries that were appended elsewhere long ago needs to: their append
+        times would make them look as if they had been on this disk as long.
+        """
+        limit_us = now_us - WRITTEN_BACK_AFTER_US
+        position = len(self.facts)
+        kept = [one for one in self._written if one[1] > limit_us and one[0] < position]
+        self._written = [*kept, (position, now_us)]
+
+    def written_back(self, now_us: int, after_us: int = WRITTEN_BACK_AFTER_US) -> int:
+        """How many unflushed entries the operating system has put on the platter by itself."""
+        limit_us = now_us - after_us
+        stop = len(self.facts)
+        for first, at_us in self._written:
+            if at_us > limit_us:
+                stop = min(stop, first)
+                break
+        position = self.flushed
+        while position < stop:
+            appended_us = getattr(self.facts[position], "append_time_us", None)
+            if appended_us is None or appended_us > limit_us:
+                break
+            position += 1
+        return position - self.flushed
 
     # --- Snapshots ---------------------------------------------------------------------------
 
@@ -83,6 +131,7 @@ class Journal:
         del self.facts[length:]
         self.flushed = min(self.flushed, length)
         self.snapshots = [one for one in self.snapshots if one[0] <= length]
+        self._written = [(min(one[0], length), one[1]) for one in self._written]
         return gone
 
     def drop_front(self, count: int) -> None:
@@ -94,6 +143,17 @@ class Journal:
             for position, kind, state in self.snapshots
             if position >= count
         ]
+        self._written = [(max(0, position - count), at_us) for position, at_us in self._written]
+
+    def replace_front(self, count: int, facts: Sequence[Any]) -> None:
+        """Put `facts`, flushed, in place of the first `count` entries: a file swapped for another.
+
+        Every snapshot is kept where it stands: whoever calls this moves them.
+        """
+        self.facts[:count] = facts
+        moved = len(facts) - count
+        self.flushed = len(facts) + max(0, self.flushed - count)
+        self._written = [(max(0, one[0] + moved), one[1]) for one in self._written]
 
     # --- What can happen to a disk -------------------------------------------------------------
 
@@ -101,8 +161,8 @@ class Journal:
         """Lose what was not flushed; the answer is what is lost.
 
         Args:
-            spared: how many unflushed entries had reached the platter anyway, oldest first (an
-                operating system writes back when it likes).
+            spared: how many unflushed entries had reached the platter anyway, oldest first: what
+                `written_back` says, or more (an operating system writes back when it likes).
             torn: of the entry after those only a part did: a reader finds it by its checksum.
         """
         length = min(len(self.facts), self.flushed + spared)
@@ -126,6 +186,7 @@ class Journal:
         self.checkpoints = {}
         self.index = None
         self.torn = NOT_TORN
+        self._written = []
         return gone
 
     def copy(self) -> "Journal":
@@ -136,4 +197,5 @@ class Journal:
         twin.snapshots = list(self.snapshots)
         twin.checkpoints = dict(self.checkpoints)
         twin.torn = self.torn
+        twin._written = list(self._written)
         return twin

@@ -3,6 +3,9 @@
 1. Topics are asked for when they are first wanted, again after metadata.max.age.ms, and whenever
    an answer shows that what is known is out of date.
 2. Two requests are retry.backoff.ms apart at least; while the news is no news, ever further.
+3. Of a partition nothing is believed that is older than what was seen: an answer with an earlier
+   leader epoch than one told before, by metadata, by a commit or by a leader, is left aside
+   (KIP-320).
 
 Not modelled: a random choice of the broker that is asked; a consumer asks one, and the next one
 after a failure.
@@ -11,7 +14,13 @@ after a failure.
 from collections.abc import Callable, Sequence
 
 from simulator.protocol.errors import Error
-from simulator.protocol.messages import MetadataRequest, MetadataResponse, TopicMetadata
+from simulator.protocol.leader_epochs import NO_EPOCH
+from simulator.protocol.messages import (
+    MetadataRequest,
+    MetadataResponse,
+    PartitionMetadata,
+    TopicMetadata,
+)
 from simulator.protocol.names import TopicPartition
 from simulator.protocol.wire import NEVER, Wire
 
@@ -24,9 +33,12 @@ class Leaders:
         changed: called after every answer.
 
     Attributes:
+        heeds_epochs: see rule 3; without it every answer is believed, and no epoch is known.
         wanted: the topics of interest.
         due_us: when to ask next; `NEVER` while there is nothing to ask, or nobody has answered.
         nodes: the leader of each partition that has one.
+        epochs: the epoch of each leader in `nodes`.
+        followers: the last replica of each partition, where that is not the leader.
         partitions: the numbers of each topic that was told of; none if there is no such topic.
     """
 
@@ -43,7 +55,11 @@ class Leaders:
         self._not_before_us = 0
         self.wanted: tuple[str, ...] = ()
         self.due_us = NEVER
+        self.heeds_epochs = True
+        self._seen: dict[TopicPartition, int] = {}  # The latest epoch, of a leader or of none.
         self.nodes: dict[TopicPartition, str] = {}
+        self.epochs: dict[TopicPartition, int] = {}
+        self.followers: dict[TopicPartition, str] = {}
         self.partitions: dict[str, tuple[int, ...]] = {}
 
     def any_node(self) -> str:
@@ -70,6 +86,13 @@ class Leaders:
             self.due_us = min(self.due_us, self._not_before_us)
             self._wire.want(self.due_us)
 
+    def saw(self, partition: TopicPartition, epoch: int) -> None:
+        """Somebody knows of a leader epoch; if it is newer, who leads is not known any more."""
+        if NO_EPOCH < self._seen.get(partition, NO_EPOCH) < epoch:
+            self._seen[partition] = epoch
+            self._leaderless(partition)
+            self.stale()
+
     def refresh(self, now_us: int) -> None:
         """Ask if it is time to."""
         if now_us >= self.due_us and self._asked is None and self.wanted:
@@ -83,9 +106,9 @@ class Leaders:
             self.turn()
             self._again(now_us)
             return
-        before = (self.nodes, self.partitions)
+        before = (self.nodes, self.partitions, self.epochs)
         self._learn(body)
-        if before != (self.nodes, self.partitions):
+        if before != (self.nodes, self.partitions, self.epochs):
             self._attempts = 0
         if any(_unsettled(topic) for topic in body.topics) or not self.knows(self.wanted):
             self._again(now_us)
@@ -106,16 +129,36 @@ class Leaders:
             self._brokers = tuple(body.brokers)
             self._turn = self._brokers.index(at) if at in self._brokers else 0
         self.nodes = dict(self.nodes)
+        self.epochs = dict(self.epochs)
         self.partitions = dict(self.partitions)
         for topic in body.topics:
             if topic.partitions or topic.error is Error.UNKNOWN_TOPIC_OR_PARTITION:
                 numbers = sorted(one.partition.partition for one in topic.partitions)
                 self.partitions[topic.topic] = tuple(numbers)
             for one in topic.partitions:
-                if one.leader:
-                    self.nodes[one.partition] = one.leader
-                else:
-                    self.nodes.pop(one.partition, None)
+                self._learn_leader(one)
+
+    def _learn_leader(self, told: PartitionMetadata) -> None:
+        partition, leader, epoch, replicas, _ = told
+        if self.heeds_epochs:
+            if epoch < self._seen.get(partition, NO_EPOCH):
+                return
+            self._seen[partition] = epoch
+        if not leader:
+            self._leaderless(partition)
+            return
+        self.nodes[partition] = leader
+        if self.heeds_epochs:
+            self.epochs[partition] = epoch
+        if replicas and replicas[-1] != leader:
+            self.followers[partition] = replicas[-1]
+        else:
+            self.followers.pop(partition, None)
+
+    def _leaderless(self, partition: TopicPartition) -> None:
+        self.nodes.pop(partition, None)
+        self.epochs.pop(partition, None)
+        self.followers.pop(partition, None)
 
 
 def _unsettled(topic: TopicMetadata) -> bool:

@@ -16,9 +16,7 @@ points (an unclean restart trusts what is on the platter), tiered storage.
 
 from bisect import bisect_left, bisect_right
 from operator import itemgetter
-from typing import Any, NamedTuple
-
-import attrs
+from typing import Any
 
 from simulator.protocol.cleaned import (
     CLEANED_TO,
@@ -29,8 +27,11 @@ from simulator.protocol.cleaned import (
     replace_segments,
 )
 from simulator.protocol.journal import Journal
+from simulator.protocol.log_config import LogConfig
+from simulator.protocol.log_facts import LogStartMoved, Truncated
 from simulator.protocol.log_index import Aborted, LogIndex, measure
 from simulator.protocol.names import MICROS_PER_MS, NO_PRODUCER_ID, SEQUENCE_MAX, UNKNOWN_OFFSET
+from simulator.protocol.packed import packed
 from simulator.protocol.producer_state import (
     NO_STATE,
     ProducerState,
@@ -38,6 +39,7 @@ from simulator.protocol.producer_state import (
     after_marker,
     as_if_reloaded,
     newest_batch_only,
+    without_deleted,
 )
 from simulator.protocol.records import Batch
 from simulator.protocol.segments import (
@@ -47,48 +49,16 @@ from simulator.protocol.segments import (
     roll,
     roll_after_us,
 )
-from simulator.protocol.settings import one_of, whole
 
 LOG_START = "log_start_offset"  # Checkpoints beside the log.
 EMPTY_AT = "empty_at_offset"
 SEGMENT = "segment"  # Snapshots that Kafka writes: at a segment roll and a clean shutdown.
 WINDOW = "window"  # Snapshots of ours: they change how long a restart takes, and nothing else.
+LIVE_BATCHES = 128  # So many at the end of a log are kept as they came, and up to twice as many.
+
+__all__ = ["Fact", "Log", "LogConfig", "LogStartMoved", "Truncated", "base_offset_of"]
 
 base_offset_of = itemgetter(1)
-
-
-@attrs.frozen
-class LogConfig:
-    """Kafka's settings of one log, with Kafka's names and defaults.
-
-    `window_every_batches` is ours: how many batches an unclean restart reads again at most.
-    """
-
-    max_message_bytes: int = attrs.field(default=1_048_588, validator=whole(1))
-    segment_bytes: int = attrs.field(default=1_073_741_824, validator=whole(14))
-    segment_ms: int = attrs.field(default=604_800_000, validator=whole(1))
-    cleanup_policy: str = attrs.field(
-        default="delete", validator=one_of("delete", "compact", "compact,delete")
-    )
-    producer_id_expiration_ms: int = attrs.field(default=86_400_000, validator=whole(1))
-    window_every_batches: int = attrs.field(default=4_096, validator=whole(1))
-
-
-class LogStartMoved(NamedTuple):
-    """Everything below `offset` is deleted."""
-
-    offset: int
-
-
-class Truncated(NamedTuple):
-    """Everything from `offset` on is cut off, and the next batch gets `offset`.
-
-    `fully`: everything is, wherever it lies (truncateFullyAndStartAt).
-    """
-
-    offset: int
-    fully: bool = False
-
 
 Fact = Batch | CleanedBatch | LogStartMoved | Truncated | Rolled | SegmentsDeleted | Cleaned
 
@@ -108,6 +78,7 @@ class Log:
         replicating: first offset of each ended transaction whose marker lies at or beyond the
             high watermark -> the marker's offset.
         measured: (records, append time, size, latest timestamp) of the batch last decided on.
+        packed: as many batches at the front are kept as columns (see `packed`), perhaps more.
         segment_jitter_ms: the driver's draw for the segment that begins next.
     """
 
@@ -127,6 +98,7 @@ class Log:
         "log_start_offset",
         "measured",
         "opened",
+        "packed",
         "producers",
         "replicating",
         "segment_jitter_ms",
@@ -147,6 +119,7 @@ class Log:
         self._roll_after_us = -1  # Any batch is the first of an empty segment.
         self.segment_jitter_ms = 0
         self.cuts = 0  # How often positions have changed: cursors of readers are then stale.
+        self.packed = 0
         self.log_start_offset: int = journal.checkpoints.get(LOG_START, 0)
         self.high_watermark: int = self.log_start_offset
         self.log_end_offset: int = 0
@@ -168,7 +141,8 @@ class Log:
         end = self._bytes + size
         if end - index.segments[-1][1] > self.config.segment_bytes or latest > self._roll_after_us:
             self._begin_segment(base, latest)
-        self.journal.facts.append(fact)
+        facts = self.journal.facts
+        facts.append(fact)
         self._bytes = end
         index.ends.append(end)
         if latest > self._latest_us:  # noqa: PLR1730 - half the time of max().
@@ -181,10 +155,24 @@ class Log:
             self.high_watermark = next_offset
             if self.replicating:
                 self.replicating.clear()
+        if len(facts) - self.packed >= 2 * LIVE_BATCHES:
+            self._pack(facts)
         self._since_window += 1
         if self._since_window >= self.config.window_every_batches:
             self._since_window = 0
             self.journal.snapshot((next_offset, dict(self.producers)), WINDOW, keep=2)
+
+    def _pack(self, facts: list[Any]) -> None:
+        """Keep all but the newest batches small."""
+        stop = len(facts) - LIVE_BATCHES
+        for position in range(self.packed, stop):
+            facts[position] = packed(facts[position])
+        self.packed = stop
+
+    def _moved(self) -> None:
+        """Positions are no longer what they were."""
+        self.cuts += 1
+        self.packed = 0
 
     def _begin_segment(self, base: int, latest_us: int) -> None:
         """Close the active segment, unless it is empty; the batch at `base` is the first then."""
@@ -239,10 +227,10 @@ class Log:
             case SegmentsDeleted(offset):
                 delete_segments(self.journal, self.index, offset)
                 self._move_log_start(offset)
-                self.cuts += 1
+                self._moved()
             case Cleaned():
                 replace_segments(self.journal, self.index, fact)
-                self.cuts += 1
+                self._moved()
             case _:
                 raise AssertionError(f"a log does not know {fact!r}")
 
@@ -251,6 +239,7 @@ class Log:
             return
         self.log_start_offset = offset
         self.journal.checkpoints[LOG_START] = offset
+        self._forget_deleted()
         segments = self.index.segments
         keep = bisect_right(segments, offset, key=itemgetter(0)) - 1
         if keep > 0:  # Only whole segments go.
@@ -258,7 +247,15 @@ class Log:
             count = bisect_left(self.journal.facts, first, key=base_offset_of)
             self.journal.drop_front(count)
             self.index.drop_front(count, first)
-            self.cuts += 1
+            self._moved()
+
+    def _forget_deleted(self) -> None:
+        """Forget producers with their last batch, where the past is asked for."""
+        if not self.config.keeps_idle_producers:
+            self.producers = without_deleted(self.producers, self.log_start_offset)
+            for began, producer_id in list(self.opened.items()):
+                if producer_id not in self.producers:
+                    del self.opened[began]
 
     def _truncate(self, offset: int, *, fully: bool) -> None:
         journal = self.journal
@@ -301,7 +298,7 @@ class Log:
             self._clear(self.log_start_offset)
             end = self.log_start_offset
         self.log_end_offset = end
-        self.cuts += 1
+        self._moved()
         self._load_index()
         self.opened = {}
         self.replicating = {}
@@ -314,6 +311,7 @@ class Log:
                     self._learn(batch, measure(batch.records, batch.append_time_us)[1])
                 elif (appended := as_appended(batch)) is not None:
                     self._learn(appended, batch.latest_us)
+        self._forget_deleted()
         if self.alone:
             self.high_watermark = end
             self.replicating.clear()
@@ -359,11 +357,11 @@ class Log:
     def _write_snapshot(self, offset: int) -> None:
         newest = {known: newest_batch_only(state) for known, state in self.producers.items()}
         self.journal.snapshot((offset, newest), SEGMENT)
+        self.journal.flush()  # UnifiedLog.roll flushes what lies before the new segment.
 
     def close(self) -> None:
         """Shut down in order: flush, and write the snapshot file that Kafka writes then."""
         self._write_snapshot(self.log_end_offset)
-        self.journal.flush()
 
     # --- Soft changes ------------------------------------------------------------------------
 

@@ -43,7 +43,10 @@ class PartitionProduced(NamedTuple):
 
 
 class ProduceResponse(NamedTuple):
+    """`leaders`: who leads the refused partitions now, as far as the broker knows (KIP-951)."""
+
     results: tuple[PartitionProduced, ...]
+    leaders: "tuple[PartitionMetadata, ...]" = ()
 
 
 class FetchPartition(NamedTuple):
@@ -82,22 +85,55 @@ class FetchResponse(NamedTuple):
     results: tuple[Any, ...]
 
 
-class ListOffsetsRequest(NamedTuple):
-    """For each partition a timestamp in ms, or EARLIEST_TIMESTAMP or LATEST_TIMESTAMP."""
+class OffsetAsked(NamedTuple):
+    """timestamp_ms: a time, or EARLIEST_TIMESTAMP or LATEST_TIMESTAMP.
 
-    partitions: tuple[tuple[TopicPartition, int], ...]
+    leader_epoch: of the leader that is meant, or -1 (whoever is asked may answer if it leads).
+    """
+
+    partition: TopicPartition
+    timestamp_ms: int
+    leader_epoch: int = -1
+
+
+class ListOffsetsRequest(NamedTuple):
+    """replica: the follower's name, or "" for a consumer."""
+
+    partitions: tuple[OffsetAsked, ...]
     isolation_level: str = "read_uncommitted"
+    replica: str = ""
 
 
 class OffsetListed(NamedTuple):
+    """leader_epoch: in which the record at `offset` was written, or -1 where that is not told."""
+
     partition: TopicPartition
     error: Error
     offset: int = UNKNOWN_OFFSET
     timestamp_ms: int = -1
+    leader_epoch: int = -1
 
 
 class ListOffsetsResponse(NamedTuple):
     results: tuple[OffsetListed, ...]
+
+
+class DeleteRecordsRequest(NamedTuple):
+    """For each partition the offset below which everything is deleted; -1: the high watermark."""
+
+    partitions: tuple[tuple[TopicPartition, int], ...]
+
+
+class RecordsDeleted(NamedTuple):
+    """low_watermark: where the log starts now."""
+
+    partition: TopicPartition
+    error: Error
+    low_watermark: int = UNKNOWN_OFFSET
+
+
+class DeleteRecordsResponse(NamedTuple):
+    results: tuple[RecordsDeleted, ...]
 
 
 # --- Where things are ----------------------------------------------------------------------

@@ -37,12 +37,14 @@ from simulator.protocol.names import (
     UNKNOWN_OFFSET,
     TopicPartition,
 )
+from simulator.protocol.packed import Unpacked
 from simulator.protocol.producer_state import (
     NO_STATE,
     ProducerState,
     duplicate_of,
     refuse_data,
     refuse_marker,
+    refuse_stranger,
 )
 from simulator.protocol.records import Batch
 
@@ -66,7 +68,10 @@ class Partition:
         leader_epoch: what batches appended here are marked with.
     """
 
-    __slots__ = ("_compacted", "_cursors", "_cuts", "leader_epoch", "log", "partition")
+    __slots__ = (
+        "_compacted", "_cursors", "_cuts", "_forgets", "_unpacked", "leader_epoch", "log",
+        "partition",
+    )
 
     def __init__(
         self,
@@ -82,8 +87,10 @@ class Partition:
         self.leader_epoch = leader_epoch
         self.log = Log(journal, config, now_us, alone=alone)
         self._compacted = "compact" in config.cleanup_policy
+        self._forgets = not config.keeps_idle_producers
         # Where readers are likely to go on: an offset where a batch begins -> its position.
         self._cursors: dict[int, int] = {}
+        self._unpacked = Unpacked()
         self._cuts = 0
 
     # --- Deciding ----------------------------------------------------------------------------
@@ -142,6 +149,8 @@ class Partition:
                         return None, PartitionProduced(self.partition, _NONE, known[2], start)
                 if transactional and not verified and state[3] == UNKNOWN_OFFSET:
                     error = Error.INVALID_TXN_STATE
+                elif self._forgets and from_client and refuse_stranger(state, epoch, first):
+                    error = Error.UNKNOWN_PRODUCER_ID
                 else:
                     error = refuse_data(
                         state, epoch, first, transactional=transactional, sequenced=from_client
@@ -281,7 +290,9 @@ class Partition:
         count = len(facts)
         cursors = self._cursors
         if self._cuts != log.cuts or len(cursors) >= _CURSORS_KEPT:
-            self._cuts = log.cuts
+            if self._cuts != log.cuts:
+                self._cuts = log.cuts
+                self._unpacked.clear()
             cursors.clear()
         first = cursors.get(offset, -1)
         if first < 0:
@@ -306,6 +317,8 @@ class Partition:
                 return ()
             next_offset = facts[stop - 1].next_offset
         cursors[next_offset] = stop
+        if first < log.packed:
+            return self._unpacked.batches(facts, first, stop)
         return (facts[first],) if stop == first + 1 else tuple(facts[first:stop])
 
     def bytes_of(self, batches: tuple[Batch, ...]) -> int:

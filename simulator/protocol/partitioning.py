@@ -5,11 +5,14 @@ Rule 2: a record with a key goes to murmur2(key) & 0x7fffffff, modulo *all* part
 topic, led or not; so adding partitions moves keys. An empty key is a key, a null key is not.
 Rule 3: records without a key stick to one partition per topic and producer until a batch's worth
 of bytes has gone there, then a new one is drawn (KIP-480, KIP-794); it may be the same again.
+Rule 4: with partitioner.class, rules 2 and 3 do not hold: ROUND_ROBIN and RANDOM look at no key,
+and a user's own function is asked for every record that names no partition.
 
-Sources: Utils.murmur2, BuiltInPartitioner.java.
+Sources: Utils.murmur2, BuiltInPartitioner.java, RoundRobinPartitioner.java,
+KafkaProducer.partition.
 
-Not modelled: partitioner.class, and leaving out partitions of slow brokers by
-partitioner.availability.timeout.ms (its default, 0, leaves out none).
+Not modelled: partitioners that are told of new batches (Partitioner.onNewBatch is gone since 4.0,
+and with it the partitions that round robin skipped, KAFKA-9965).
 """
 
 from bisect import bisect_right
@@ -19,7 +22,14 @@ from itertools import accumulate
 
 import attrs
 
+from simulator.errors import BadInput
 from simulator.protocol.records import Bytes
+
+ROUND_ROBIN = "RoundRobinPartitioner"
+RANDOM = "random"  # Not one of Kafka's: each record goes anywhere, whatever its key.
+
+OwnPartitioner = Callable[[str, Bytes | None, Bytes | None, int], int]
+Choose = Callable[[str, Bytes | None, Bytes | None, Sequence[int], int], int]
 
 _SEED = 0x9747B28C
 _MULTIPLIER = 0x5BD1E995
@@ -98,12 +108,15 @@ class StickyPartitioner:
             self._current = self._draw(available, partitions)
             self._bytes = 0
 
-    def load(self, queue_sizes: Sequence[int], partitions: Sequence[int]) -> None:
+    def load(self, queue_sizes: Sequence[int], partitions: Sequence[int], of: int = 0) -> None:
         """Learn how many batches wait for each of these partitions (adaptive partitioning).
 
-        Equal queues, or fewer than two partitions, bring the uniform draw back.
+        of: how many there would be if none had been left out; by default none was. Equal queues
+        of all of them bring the uniform draw back, and so do no partitions, or one in all.
         """
-        if len(partitions) < 2 or len(set(queue_sizes)) == 1:
+        of = of or len(partitions)
+        alike = len(partitions) == of and len(set(queue_sizes)) == 1
+        if not partitions or of < 2 or alike:
             self._loaded, self._weights = (), ()
         else:
             self._loaded, self._weights = tuple(partitions), cumulative_weights(queue_sizes)
@@ -114,3 +127,78 @@ class StickyPartitioner:
         if available:
             return available[self.pick(len(available))]
         return self.pick(partitions)
+
+
+def chosen_by(partitioner: str | OwnPartitioner, pick: Callable[[str, int], int]) -> Choose:
+    """What chooses for a record of a topic: `choose(topic, key, value, available, partitions)`.
+
+    partitioner: ROUND_ROBIN, RANDOM, or a function `(topic, key, value, partitions) -> int`;
+    pick: `pick(topic, n)` draws one of 0..n-1; available: the partitions that have a leader;
+    partitions: how many there are in all.
+
+    Raises:
+        BadInput: (when it chooses) a user's function gave something else than a partition.
+    """
+    if partitioner == ROUND_ROBIN:
+        return _round_robin()
+    if partitioner == RANDOM:
+        return _at_random(pick)
+    assert callable(partitioner), f"the settings let {partitioner!r} through"
+    return _own(partitioner)
+
+
+def _round_robin() -> Choose:
+    """A count for each topic, over the partitions that have a leader, or over all."""
+    counts: dict[str, int] = {}
+
+    def choose(
+        topic: str,
+        _: Bytes | None,
+        __: Bytes | None,
+        available: Sequence[int],
+        partitions: int,
+    ) -> int:
+        count = counts.get(topic, 0)
+        counts[topic] = count + 1
+        turn = count & 0x7FFFFFFF
+        return available[turn % len(available)] if available else turn % partitions
+
+    return choose
+
+
+def _at_random(pick: Callable[[str, int], int]) -> Choose:
+    """One of the partitions that have a leader, or of all."""
+
+    def choose(
+        topic: str,
+        _: Bytes | None,
+        __: Bytes | None,
+        available: Sequence[int],
+        partitions: int,
+    ) -> int:
+        return available[pick(topic, len(available))] if available else pick(topic, partitions)
+
+    return choose
+
+
+def _own(partitioner: OwnPartitioner) -> Choose:
+    """What a user's function says, if it can be."""
+
+    def choose(
+        topic: str,
+        key: Bytes | None,
+        value: Bytes | None,
+        _: Sequence[int],
+        partitions: int,
+    ) -> int:
+        chosen = partitioner(topic, key, value, partitions)
+        if type(chosen) is not int or not 0 <= chosen < partitions:
+            raise BadInput(
+                f"partitioner.class gave for the key {key!r} no partition of {topic}:",
+                "",
+                chosen,
+                f"it must give a whole number from 0 to {partitions - 1}",
+            )
+        return chosen
+
+    return choose

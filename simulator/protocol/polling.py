@@ -6,8 +6,8 @@ One turn of poll's loop, in this order (ClassicKafkaConsumer.poll, ConsumerCoord
 2. tell the group that the application is alive; find the coordinator (nothing goes on without);
    if a rebalance is called for, take part in it as far as that goes without waiting;
 3. commit automatically if it is time to;
-4. find positions for partitions without: what is committed (nothing goes on without), else by
-   auto.offset.reset;
+4. validate positions that new leaders may not have, and find positions for partitions without:
+   what is committed (nothing goes on without), else by auto.offset.reset;
 5. hand out what is buffered, or send fetches and wait for an answer, any answer;
 6. before handing out, send the next fetches for partitions with nothing buffered.
 
@@ -48,6 +48,8 @@ class Polling:
         brokers: the nodes to ask first.
         client_id: the name that member ids begin with.
         draw: chooses the length of a backoff between a least and a most, in microseconds.
+        validates: it heeds leader epochs and validates positions, as consumers since 2.3 do.
+        from_followers: it reads from followers (KIP-392); see `fetching`.
 
     Calls that may wait take a `call`, which comes back in `Finished` or `Failed`.
 
@@ -58,13 +60,21 @@ class Polling:
     """
 
     def __init__(
-        self, settings: ConsumerSettings, brokers: Sequence[str], client_id: str, draw: Draw
+        self,
+        settings: ConsumerSettings,
+        brokers: Sequence[str],
+        client_id: str,
+        draw: Draw,
+        *,
+        validates: bool = True,
+        from_followers: bool = False,
     ) -> None:
         self.settings = settings
         self.wire = wire = Wire(draw, settings.backoff_range_us)
         self.positions = positions = Positions()
         max_age_us = settings.metadata_max_age_ms * MICROS_PER_MS
         self._leaders = leaders = Leaders(wire, brokers, max_age_us, self._metadata_changed)
+        leaders.heeds_epochs = validates
         # Without a group.id these three do nothing: the application cannot get at them.
         self._lookup = lookup = Lookup(settings.group_id or "", wire, leaders)
         self._membership = membership = Membership(settings, wire, lookup, client_id)
@@ -74,6 +84,7 @@ class Polling:
         group = None if settings.group_id is None else (lookup, committing)
         self._starting = Starting(settings, wire, positions, leaders, group)
         self._fetching = Fetching(settings, wire, positions, leaders, self._starting.reset)
+        self._fetching.from_followers = from_followers
         self._auto = AutoCommit(settings, wire, positions, committing)
         self._rebalancing = Rebalancing(
             wire,
@@ -225,9 +236,7 @@ class Polling:
         return None
 
     def _metadata_changed(self) -> None:
-        for position in self.positions.assigned.values():
-            position.stale = False
-        self.positions.moved += 1
+        self.positions.led(self._leaders.epochs)
         self._rebalancing.metadata_changed()
 
     # --- Commits ---------------------------------------------------------------------------
@@ -286,16 +295,7 @@ class Polling:
 
     def _offsets(self, offsets: Mapping[Any, int] | None) -> Offsets:
         self._needs_group("a commit")
-        if offsets is None:
-            return self.positions.consumed()
-        wanted: Offsets = {}
-        assigned: dict[Any, Any] = self.positions.assigned
-        for partition, offset in offsets.items():
-            if type(offset) is not int or offset < 0:
-                raise BadInput("an offset to commit is a whole number from 0:", "", offset)
-            known = assigned.get(partition)
-            wanted[partition_of(partition) if known is None else known.partition] = offset
-        return wanted
+        return self.positions.consumed() if offsets is None else self.positions.given(offsets)
 
     # --- What is consumed ------------------------------------------------------------------
 

@@ -5,16 +5,34 @@
 2. A position advances when records are handed out, not when they are processed.
 3. Pause and position belong to one assignment: they are gone when the partition is revoked, even
    if it comes back at once.
+4. A position remembers the leader epoch of the last record before it. When a leader of a later
+   epoch is told of, the position is to be validated: nothing is fetched, handed out or committed
+   of the partition until the new leader has said where that epoch ends (KIP-320).
 
-Not modelled: validating a position after a leader change (OffsetsForLeaderEpoch, KIP-320),
-preferred read replicas.
+Not modelled: validating a position whose epoch is the leader's own: the leader could only say
+that it is well.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from simulator.errors import BadInput
+from simulator.protocol.leader_epochs import NO_EPOCH
 from simulator.protocol.names import TopicPartition
+
+
+class Consumed(dict[TopicPartition, int]):
+    """Offsets of partitions, and the leader epochs of the records before them where known.
+
+    Attributes:
+        epochs: for a commit to carry, or as a commit has told them.
+    """
+
+    __slots__ = ("epochs",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.epochs: dict[TopicPartition, int] = {}
 
 
 class Position:
@@ -22,14 +40,21 @@ class Position:
 
     Attributes:
         offset: of the next record to hand out; None while it is not known.
-        reset: earliest or latest while the position awaits a ListOffsets; None otherwise.
+        epoch: of the leader that wrote the record before it; NO_EPOCH if that is not known.
+        leader_epoch: of the partition's leader, as last told of; NO_EPOCH if it never was.
+        validating: the leader is to say whether its log still has what stands before `offset`.
+        reset: a policy while the position awaits a ListOffsets; None otherwise.
         paused: the application wants none of its records for now.
         revoking: the partition is about to be given back: nothing more is handed out.
         stale: its leader refused, so it is left alone until new metadata has come.
+        from_leader: a follower could not serve it, so it is fetched from the leader.
     """
 
     __slots__ = (
         "asked",
+        "epoch",
+        "from_leader",
+        "leader_epoch",
         "offset",
         "partition",
         "paused",
@@ -37,14 +62,19 @@ class Position:
         "revoking",
         "stale",
         "try_at_us",
+        "validating",
     )
 
-    def __init__(self, partition: TopicPartition) -> None:
+    def __init__(self, partition: TopicPartition, leader_epoch: int = NO_EPOCH) -> None:
         self.partition = partition
         self.offset: int | None = None
+        self.epoch = NO_EPOCH
+        self.leader_epoch = leader_epoch
+        self.validating = False
         self.reset: str | None = None
-        self.asked = False  # A ListOffsets for it is in flight.
-        self.try_at_us = 0  # When ListOffsets may be tried again.
+        self.asked = False  # What it awaits has been asked for, and no answer has come.
+        self.try_at_us = 0  # When it may be asked for again.
+        self.from_leader = False
         self.paused = False
         self.revoking = False
         self.stale = False
@@ -52,16 +82,34 @@ class Position:
     @property
     def fetchable(self) -> bool:
         """Whether its records may be fetched."""
-        return self.offset is not None and not (self.paused or self.revoking or self.stale)
+        if self.offset is None or self.validating:
+            return False
+        return not (self.paused or self.revoking or self.stale)
 
-    def move(self, offset: int) -> None:
-        """Stand at `offset`; what was awaited is forgotten."""
+    def move(self, offset: int, epoch: int = NO_EPOCH) -> None:
+        """Stand at `offset`, after a record of `epoch`; what was awaited is forgotten."""
         self.offset = offset
         self.reset = None
+        self.epoch = epoch
+        self._await_validation()
+
+    def led(self, leader_epoch: int) -> None:
+        """A leader of another epoch was told of."""
+        self.leader_epoch = leader_epoch
+        self.from_leader = False
+        if self.offset is not None:
+            self._await_validation()
+
+    def _await_validation(self) -> None:
+        self.validating = NO_EPOCH < self.epoch < self.leader_epoch
+        self.asked = False
+        self.try_at_us = 0
 
     def await_reset(self, policy: str) -> None:
         """Forget the position; the log's beginning or end becomes the new one."""
         self.offset = None
+        self.epoch = NO_EPOCH
+        self.validating = False
         self.reset = policy
         self.asked = False
         self.try_at_us = 0
@@ -74,11 +122,19 @@ class Positions:
         assigned: in the order of assignment.
         in_turn: the same in the order in which they are fetched: who was served goes last.
         subscribed: whether the group assigns; otherwise the application does.
-        unsettled: whether some partition has, or may have, no position yet.
+        unsettled: whether some partition has, or may have, no position yet, or no valid one.
         moved: counts every change that matters to what is fetched.
     """
 
-    __slots__ = ("assigned", "in_turn", "moved", "subscribed", "topics", "unsettled")
+    __slots__ = (
+        "_leader_epochs",
+        "assigned",
+        "in_turn",
+        "moved",
+        "subscribed",
+        "topics",
+        "unsettled",
+    )
 
     def __init__(self) -> None:
         self.assigned: dict[TopicPartition, Position] = {}
@@ -87,13 +143,29 @@ class Positions:
         self.topics: tuple[str, ...] = ()
         self.unsettled = False
         self.moved = 0
+        self._leader_epochs: Mapping[TopicPartition, int] = {}
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
         """Be assigned exactly these; a partition that was assigned before keeps its position."""
         before = self.assigned
-        self.assigned = {one: before.get(one) or Position(one) for one in partitions}
+        epochs = self._leader_epochs
+        self.assigned = {
+            one: before.get(one) or Position(one, epochs.get(one, NO_EPOCH)) for one in partitions
+        }
         self.in_turn = dict(self.assigned)
         self.unsettled = bool(self.assigned)
+        self.moved += 1
+
+    def led(self, leader_epochs: Mapping[TopicPartition, int]) -> None:
+        """Metadata have come; the epoch of each leader that is known."""
+        self._leader_epochs = leader_epochs
+        for partition, position in self.assigned.items():
+            position.stale = False
+            epoch = leader_epochs.get(partition, NO_EPOCH)
+            if epoch > position.leader_epoch:
+                position.led(epoch)
+                if position.validating:
+                    self.unsettled = True
         self.moved += 1
 
     def served(self, partition: TopicPartition) -> None:
@@ -107,18 +179,41 @@ class Positions:
         return [one for one in self.assigned.values() if one.offset is None and one.reset is None]
 
     def resetting(self) -> list[Position]:
-        """Those that await the beginning or the end of the log."""
+        """Those that await what the leader says of the log's beginning, end or times."""
         return [one for one in self.assigned.values() if one.reset is not None]
 
-    def consumed(self) -> dict[TopicPartition, int]:
-        """The positions of all partitions that have one: what a commit without offsets commits."""
-        return {
-            partition: position.offset
-            for partition, position in self.assigned.items()
-            if position.offset is not None
-        }
+    def validating(self) -> list[Position]:
+        """Those that await what a new leader says of their epoch."""
+        return [one for one in self.assigned.values() if one.validating]
+
+    def consumed(self) -> Consumed:
+        """All valid positions: what a commit without offsets commits."""
+        consumed = Consumed()
+        epochs = consumed.epochs
+        for partition, position in self.assigned.items():
+            offset = position.offset
+            if offset is not None and not position.validating:
+                consumed[partition] = offset
+                if position.leader_epoch != NO_EPOCH:
+                    epochs[partition] = position.epoch
+        return consumed
 
     # --- What the application may do -----------------------------------------------------------
+
+    def given(self, offsets: Mapping[Any, int]) -> dict[TopicPartition, int]:
+        """The application's own offsets, to be committed; of partitions of anybody.
+
+        Raises:
+            BadInput: an offset is no whole number from 0, or a partition is no pair.
+        """
+        wanted: dict[TopicPartition, int] = {}
+        assigned: dict[Any, Position] = self.assigned
+        for partition, offset in offsets.items():
+            if type(offset) is not int or offset < 0:
+                raise BadInput("an offset to commit is a whole number from 0:", "", offset)
+            known = assigned.get(partition)
+            wanted[partition_of(partition) if known is None else known.partition] = offset
+        return wanted
 
     def position(self, partition: Any) -> int | None:
         """The offset of the next record to hand out, or None while that is not known.
@@ -132,7 +227,7 @@ class Positions:
         """Hand out records from `offset` on; what is buffered of the partition is thrown away."""
         if isinstance(offset, bool) or not isinstance(offset, int) or offset < 0:
             raise BadInput("an offset to seek is a whole number from 0:", "", offset)
-        self._of(partition).move(offset)
+        self._of(partition).move(offset)  # Of an unknown epoch: it is not validated.
         self.moved += 1
 
     def seek_to(self, policy: str, partitions: Iterable[Any] | None = None) -> None:

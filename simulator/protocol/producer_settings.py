@@ -8,8 +8,9 @@
 Sources: ProducerConfig.java (postProcessAndValidateIdempotenceConfigs), KafkaProducer.java
 (configureDeliveryTimeout), KIP-679, KIP-91, KIP-1030 (linger.ms is 5 since 4.0).
 
-Not modelled: transactions, compression, partitioner classes of one's own, interceptors,
-serializers, security, sockets and metrics of the producer.
+Not modelled: transactions, compression, interceptors, serializers, security, sockets and metrics
+of the producer; and that 4.0 refuses more than five requests in flight even where idempotence was
+left unset (KAFKA-17927): here they switch it off, with a warning, as they did until then.
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ import attrs
 
 from simulator.errors import BadInput
 from simulator.protocol.names import MICROS_PER_MS
+from simulator.protocol.partitioning import RANDOM, ROUND_ROBIN, OwnPartitioner
 from simulator.protocol.settings import parse_settings, switch, whole
 
 _INT_MAX = 2**31 - 1
@@ -39,8 +41,6 @@ NOT_MODELLED: Mapping[str, str] = {
     "compression.gzip.level": "batches are not compressed",
     "compression.lz4.level": "batches are not compressed",
     "compression.zstd.level": "batches are not compressed",
-    "partitioner.class": "choose a partition in send(partition=...) instead",
-    "partitioner.availability.timeout.ms": "its default, 0, leaves out no partition",
     "interceptor.classes": "wrap send() instead",
     "transactional.id": "transactions are not modelled",
     "transaction.timeout.ms": "transactions are not modelled",
@@ -77,6 +77,30 @@ def _is_acks(_: Any, __: "attrs.Attribute[Any]", value: Any) -> None:
         raise BadInput("acks must be one of all, -1, 0, 1:", "", value)
 
 
+_REMOVED_PARTITIONERS = {
+    "DefaultPartitioner": "leave it unset: that is what it did",
+    "UniformStickyPartitioner": "leave it unset, and set partitioner.ignore.keys=true",
+}
+
+
+def _short_name(given: Any) -> Any:
+    """A partitioner of Kafka's without its package."""
+    if isinstance(given, str) and given.startswith("org.apache.kafka.clients.producer."):
+        return given.rpartition(".")[2]
+    return given
+
+
+def _is_partitioner(_: Any, __: "attrs.Attribute[Any]", value: Any) -> None:
+    if value is None or value in (ROUND_ROBIN, RANDOM):
+        return
+    if isinstance(value, str) and value in _REMOVED_PARTITIONERS:
+        fix = _REMOVED_PARTITIONERS[value]
+        raise BadInput("partitioner.class: Kafka 4.0 has no", "", value, fix)
+    if not callable(value) or isinstance(value, type):
+        fix = f"{ROUND_ROBIN}, {RANDOM}, or a function (topic, key, value, partitions) -> int"
+        raise BadInput("partitioner.class cannot be", "", value, fix)
+
+
 def _switch_or_unset(owner: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
     if value is not None:
         switch(owner, field, value)
@@ -96,7 +120,9 @@ class ProducerSettings:
     """How a producer sends; each field is Kafka's setting of the dotted name.
 
     `enable_idempotence` and `delivery_timeout_ms` are what was asked for, None when nothing was;
-    `idempotent` and `delivery_ms` are what results.
+    `idempotent` and `delivery_ms` are what results. `partitioner_class` is a name (Kafka's
+    RoundRobinPartitioner, or our own "random"), or a function (topic, key, value, partitions)
+    that gives a partition's number.
 
     Raises:
         BadInput: a value is out of its bounds, or contradicts another.
@@ -120,6 +146,10 @@ class ProducerSettings:
     reconnect_backoff_max_ms: int = _number(1_000)
     partitioner_ignore_keys: bool = attrs.field(default=False, validator=switch)
     partitioner_adaptive_partitioning_enable: bool = attrs.field(default=True, validator=switch)
+    partitioner_availability_timeout_ms: int = _number(0, 0, _LONG_MAX)
+    partitioner_class: str | OwnPartitioner | None = attrs.field(
+        default=None, converter=_short_name, validator=_is_partitioner
+    )
 
     def __attrs_post_init__(self) -> None:
         conflict = self._conflict_with_idempotence()
@@ -193,6 +223,8 @@ class ProducerSettings:
                 f"retry.backoff.ms {self.retry_backoff_ms} is over retry.backoff.max.ms: every "
                 f"backoff is {self.retry_backoff_max_ms} ms"
             )
+        if self.partitioner_class is not None and self.partitioner_ignore_keys:
+            told.append("partitioner.ignore.keys has no effect, because partitioner.class is set")
         return tuple(told)
 
 

@@ -9,6 +9,10 @@ it stopped, or start at 0 with a higher epoch.
 Rule 3: a marker of a higher epoch forgets the batches; one of the same epoch keeps them, so that
 sequences go on over transactions.
 
+Rule 4: a log that does not keep idle producers (before KAFKA-7190, Kafka 2.4) forgets a batch
+with its record, and a producer with its last batch. One that it does not know, or no batch of,
+must start at 0: anything else is an unknown producer id.
+
 Source: ProducerAppendInfo.java, ProducerStateEntry.java, ProducerStateManager.java (storage).
 
 Not modelled: the lowest sequence remembered while a transaction is being verified.
@@ -74,6 +78,27 @@ def refuse_data(
     if open_since != UNKNOWN_OFFSET and not transactional:
         return Error.INVALID_TXN_STATE
     return None
+
+
+def refuse_stranger(state: ProducerState, epoch: int, first: int) -> Error | None:
+    """What a log that does not keep idle producers says to who does not start at 0."""
+    unknown = state[0] in (NO_PRODUCER_EPOCH, epoch) and not state[4]
+    return Error.UNKNOWN_PRODUCER_ID if unknown and first else None
+
+
+def without_deleted(
+    producers: dict[int, ProducerState], log_start_offset: int
+) -> dict[int, ProducerState]:
+    """What is left of producers when everything below an offset is forgotten with its records.
+
+    Source: ProducerStateManager.scala (truncateHead, isProducerRetained) of Kafka 2.3.
+    """
+    kept = {}
+    for producer_id, state in producers.items():
+        batches = tuple(one for one in state[4] if one[3] >= log_start_offset)
+        if batches:
+            kept[producer_id] = state._replace(batches=batches)
+    return kept
 
 
 def refuse_marker(state: ProducerState, epoch: int, coordinator_epoch: int) -> Error | None:

@@ -4,7 +4,8 @@ Brokers are called by their nodes' names. A follower fetches with the same Fetch
 and is told apart by its name; what it is answered for a partition is `ReplicaFetched`.
 
 Not modelled: topic ids, directories, reassignment (adding and removing replicas), leader recovery
-state, features and listeners in a registration, fetch sessions.
+state, features and listeners in a registration, fetch sessions; a record of a change tells the
+whole partition or broker anew, where Kafka's tells what has changed.
 """
 
 from typing import NamedTuple
@@ -105,12 +106,43 @@ class PartitionRegistration(NamedTuple):
 
 
 class BrokerState(NamedTuple):
-    """A broker as the controller has it. epoch: of its registration, new with every incarnation."""
+    """A broker as the controller has it. epoch: of its registration, new with every incarnation.
+
+    shutting_down: it has asked to go, and no longer leads. incarnation: which life of the broker
+    has registered.
+    """
 
     broker: str
     epoch: int
     fenced: bool = False
     shutting_down: bool = False
+    incarnation: int = 0
+
+
+class TopicRegistered(NamedTuple):
+    """A topic exists, with this many partitions; told anew when it gets more of them.
+
+    number: topics are counted from 0 in the order of their making.
+    """
+
+    topic: str
+    number: int
+    partitions: int
+    replication_factor: int
+    min_insync_replicas: int
+    unclean_leader_election_enable: bool
+
+
+class ProducerIdsAllocated(NamedTuple):
+    """A broker may give out the producer ids from `first` on, `length` of them."""
+
+    broker: str
+    broker_epoch: int
+    first: int
+    length: int
+
+
+Record = TopicRegistered | PartitionRegistration | BrokerState | ProducerIdsAllocated
 
 
 class MetadataFetchRequest(NamedTuple):
@@ -126,7 +158,7 @@ class MetadataFetchResponse(NamedTuple):
 
     error: Error
     next_offset: int = UNKNOWN_OFFSET
-    records: tuple[PartitionRegistration | BrokerState, ...] = ()
+    records: tuple[Record, ...] = ()
 
 
 # --- To the controller -------------------------------------------------------------------------
@@ -187,7 +219,7 @@ class BrokerRegistrationResponse(NamedTuple):
 
 
 class BrokerHeartbeatRequest(NamedTuple):
-    """metadata_offset: up to where the broker has read the controller's log."""
+    """metadata_offset: up to where, without it, the broker has read the controller's log."""
 
     broker: str
     broker_epoch: int
@@ -217,3 +249,31 @@ class ElectLeadersResponse(NamedTuple):
 
     error: Error
     results: tuple[tuple[TopicPartition, Error], ...] = ()
+
+
+class CreatePartitionsRequest(NamedTuple):
+    """A topic is to have so many partitions, more than it has."""
+
+    topic: str
+    partitions: int
+
+
+class CreatePartitionsResponse(NamedTuple):
+    """Whether the topic has them now."""
+
+    error: Error
+
+
+class AllocateProducerIdsRequest(NamedTuple):
+    """A broker has given out all of the producer ids that it had (KIP-730)."""
+
+    broker: str
+    broker_epoch: int
+
+
+class AllocateProducerIdsResponse(NamedTuple):
+    """A block of ids that nobody else gets: `length` of them, from `first` on."""
+
+    error: Error
+    first: int = -1
+    length: int = 0

@@ -44,6 +44,7 @@ from simulator.protocol.records import (
     record_bytes,
 )
 from simulator.protocol.sending_effects import Effect, Flushed, Outgoing, Transmit
+from simulator.protocol.variant import PRESENT, Variant
 from simulator.protocol.whereabouts import NEVER_US, Whereabouts
 
 _TRANSACTION_TIMEOUT_MS = 2**31 - 1  # What a producer without transactions sends.
@@ -60,11 +61,13 @@ class Sending:
         bootstrap: names of the brokers to ask first.
         pick: `pick(topic, n)` draws one of 0..n-1, for a topic's records without a key.
         between: `between(least_us, most_us)` draws a wait.
+        variant: whether it has behaviours of older producers.
     """
 
     __slots__ = (
         "_admission",
         "_asking_for_id",
+        "_asks_partitioner",
         "_by_key",
         "_delivery_us",
         "_dispatch",
@@ -89,22 +92,26 @@ class Sending:
         *,
         pick: Callable[[str, int], int],
         between: Callable[[int, int], int],
+        variant: Variant = PRESENT,
     ) -> None:
         assert bootstrap, "a producer needs a broker to begin with"
         self.wake_us = NEVER_US
         self.closed = False
         store = Accumulator(settings.batch_size, settings.buffer_memory, settings.linger_us)
         self._store = store
-        self._dispatch = Dispatch(settings, store, between)
+        self._dispatch = Dispatch(
+            settings, store, between, bumps_own_epoch=variant.bumps_own_epoch
+        )
         self._where = Whereabouts(settings, bootstrap, pick, between)
-        self._admission = Admission(settings, store, self._dispatch, self._where)
+        self._admission = Admission(settings, store, self._dispatch, self._where, pick)
         self._ids = self._dispatch.ids
         self._delivery_us = settings.delivery_ms * MICROS_PER_MS
         self._max_block_us = settings.max_block_ms * MICROS_PER_MS
         self._retry_backoff_us = settings.retry_backoff_ms * MICROS_PER_MS
         self._most_bytes = min(settings.max_request_size, settings.buffer_memory)
         self._most_in_flight = settings.max_in_flight_requests_per_connection
-        self._by_key = not settings.partitioner_ignore_keys
+        self._asks_partitioner = settings.partitioner_class is not None
+        self._by_key = not (settings.partitioner_ignore_keys or self._asks_partitioner)
         self._waits_for_slot = False  # A request waits until some broker has answered another.
         self._asking_for_id = False
         self._id_retry_us = 0
@@ -153,6 +160,8 @@ class Sending:
         known = self._where.topics.get(topic)
         store = self._store
         outcome = NO_MEMORY
+        if self._asks_partitioner and known is not None:
+            partition = admission.choice(known, partition, record)
         if known is not None and not store.starved:
             if partition is None and key is not None and self._by_key:
                 # Mostly it joins the open batch of its key's partition: the shortest way there.
@@ -170,20 +179,26 @@ class Sending:
                 self._opened(queue, outcome, now_us)
                 return True
         until_us = now_us + self._max_block_us
-        admission.waiting.append(Blocked(topic, partition, record, size_bytes, handle, until_us))
-        self.wake_us = min(self.wake_us, until_us)
-        if known is not None and outcome == NO_MEMORY:
-            if not self._store.starved:
-                self._store.starved = True
+        blocked = Blocked(topic, partition, record, size_bytes, handle, until_us)
+        self._block(blocked, now_us, for_memory=known is not None and outcome == NO_MEMORY)
+        return True
+
+    def _block(self, blocked: Blocked, now_us: int, *, for_memory: bool) -> None:
+        """A record must wait: for memory, or for its topic or partition to be known."""
+        where, admission, store = self._where, self._admission, self._store
+        admission.waiting.append(blocked)
+        self.wake_us = min(self.wake_us, blocked.until_us)
+        if for_memory:
+            if not store.starved:
+                store.starved = True
                 self._run(now_us)
-        elif topic in self._where.refused:
+        elif blocked.topic in where.refused:
             admission.due = True
             self._run(now_us)
         else:
-            self._where.wanted = True
-            if not self._where.asked:
+            where.wanted = True
+            if not where.asked:
                 self._run(now_us)
-        return True
 
     def _opened(self, queue: PartitionQueue, outcome: int, now_us: int) -> None:
         """A batch was opened or filled: send it, or make sure that it is looked at in time."""
@@ -245,6 +260,8 @@ class Sending:
         dispatch = self._dispatch
         if outgoing.batches:
             dispatch.answered(outgoing, body, now_us)
+            if body is not None and body.leaders:
+                self._where.learn_leaders(body.leaders, now_us)
             if not dispatch.stirred and not self._waits_for_slot:
                 if destination.pending:
                     dispatch.drain(destination, now_us)

@@ -3,18 +3,24 @@
 1. What the group has committed is asked for all partitions without a position in one request;
    until it is answered, poll hands nothing out.
 2. Where nothing is committed, and where a position was out of range, auto.offset.reset decides:
-   earliest and latest ask the partition's leader (ListOffsets), none throws.
+   earliest, latest and by_duration ask the partition's leader (ListOffsets), none throws.
 3. An answer counts only if the partition still awaits it: a seek meanwhile wins.
+4. by_duration takes the first record that is no older, by the consumer's clock. While there is
+   none the partition has no position, and is asked about every request.timeout.ms (KIP-1106).
+5. A committed offset may come with the epoch of the record before it, and is validated like any
+   other position before anything is fetched; see `validating`.
 
-Sources: ConsumerCoordinator.refreshCommittedOffsetsIfNeeded, OffsetFetcher.java.
+Sources: ConsumerCoordinator.refreshCommittedOffsetsIfNeeded, OffsetFetcher.java,
+AutoOffsetResetStrategy.java.
 
-Not modelled: offsetsForTimes, auto.offset.reset=by_duration.
+Not modelled: offsetsForTimes.
 """
 
 from simulator.errors import KafkaError, NoOffsetForPartition, RetriableError
 from simulator.protocol.committing import Committing
 from simulator.protocol.consumer_settings import ConsumerSettings
 from simulator.protocol.errors import Error
+from simulator.protocol.leader_epochs import NO_EPOCH
 from simulator.protocol.leaders import Leaders
 from simulator.protocol.lookup import Lookup
 from simulator.protocol.messages import (
@@ -22,16 +28,18 @@ from simulator.protocol.messages import (
     LATEST_TIMESTAMP,
     ListOffsetsRequest,
     ListOffsetsResponse,
+    OffsetAsked,
 )
-from simulator.protocol.names import MICROS_PER_MS, TopicPartition
-from simulator.protocol.positions import Position, Positions
+from simulator.protocol.names import MICROS_PER_MS
+from simulator.protocol.positions import Consumed, Position, Positions
+from simulator.protocol.validating import Validating
 from simulator.protocol.wire import NEVER, Happened, Wire
 
 TIMESTAMPS = {"earliest": EARLIEST_TIMESTAMP, "latest": LATEST_TIMESTAMP}
 
 
 class Starting:
-    """Finds a position for every partition that has none."""
+    """Finds a position for every partition that has none, and validates those that need it."""
 
     def __init__(
         self,
@@ -48,6 +56,7 @@ class Starting:
         self._group = group
         self._policy = settings.auto_offset_reset
         self._request_us = settings.request_timeout_ms * MICROS_PER_MS
+        self._validating = Validating(settings, wire, positions, leaders, self.reset)
         self._asked: list[Position] | None = None
         self._try_at_us = 0
         self._attempts = 0
@@ -60,6 +69,9 @@ class Starting:
 
     def settle(self, now_us: int) -> bool:
         """Do what can be done for partitions without a position; whether poll must wait for it."""
+        validating = self._positions.validating()
+        if validating:
+            self._validating.ask(validating, now_us)
         without = self._positions.initializing()
         if without and self._group is not None:
             self._ask_committed(without, now_us)
@@ -69,7 +81,7 @@ class Starting:
         resetting = self._positions.resetting()
         if resetting:
             self._list(resetting, now_us)
-        elif not without:
+        elif not without and not validating:
             self._positions.unsettled = False
         return False
 
@@ -104,7 +116,7 @@ class Starting:
             return
         self._asked = without
 
-        def got(result: dict[TopicPartition, int] | KafkaError, at_us: int) -> None:
+        def got(result: Consumed | KafkaError, at_us: int) -> None:
             if self._asked is not without:
                 return  # Another assignment has asked since.
             self._asked = None
@@ -120,7 +132,7 @@ class Starting:
 
         committing.fetch(tuple(one.partition for one in without), got)
 
-    def _begin(self, asked: list[Position], committed: dict[TopicPartition, int]) -> None:
+    def _begin(self, asked: list[Position], committed: Consumed) -> None:
         nowhere = []
         for position in asked:
             if not self._awaits(position) or position.reset is not None:
@@ -129,7 +141,9 @@ class Starting:
             if offset is None:
                 nowhere.append(position)
             else:
-                position.move(offset)
+                epoch = committed.epochs.get(position.partition, NO_EPOCH)
+                self._leaders.saw(position.partition, epoch)
+                position.move(offset, epoch)
         self._positions.moved += 1
         if nowhere:
             self._start_anew(nowhere)
@@ -138,7 +152,7 @@ class Starting:
         assigned = self._positions.assigned.get(position.partition) is position
         return assigned and position.offset is None
 
-    # --- The log's beginning or end -----------------------------------------------------------
+    # --- What the log's leader says -----------------------------------------------------------
 
     def _list(self, resetting: list[Position], now_us: int) -> None:
         leaders: dict[str, list[Position]] = {}
@@ -158,10 +172,19 @@ class Starting:
             for position in positions:
                 position.asked = True
             request = ListOffsetsRequest(
-                tuple((one.partition, TIMESTAMPS[policy]) for one, policy in asked),
+                tuple(
+                    OffsetAsked(one.partition, self._timestamp_ms(policy, now_us), one.leader_epoch)
+                    for one, policy in asked
+                ),
                 self._settings.isolation_level,
             )
             self._wire.ask(node, request, _Listing(self, asked))
+
+    def _timestamp_ms(self, policy: str, now_us: int) -> int:
+        """What to ask for; a duration counts back from now, and never beyond the first moment."""
+        if policy in TIMESTAMPS:
+            return TIMESTAMPS[policy]
+        return max(0, now_us - self._settings.reset_back_us) // MICROS_PER_MS
 
     def listed(
         self, asked: list[tuple[Position, str]], body: ListOffsetsResponse | None, now_us: int
@@ -174,13 +197,17 @@ class Starting:
             position.asked = False
             result = listed.get(position.partition)
             if result is not None and result.error is Error.NONE and result.offset >= 0:
-                position.move(result.offset)
+                self._leaders.saw(position.partition, result.leader_epoch)
+                position.move(result.offset)  # Of no epoch: it is not validated.
                 self._positions.moved += 1
                 topic, number = position.partition
                 group = self._settings.group_id or ""
                 event = ("position_reset", group, topic, number, result.offset, policy)
                 self._wire.outbox.append(Happened(event))
-            elif result is None or result.error.retriable or result.error is Error.NONE:
+            elif result is not None and result.error is Error.NONE:
+                position.try_at_us = now_us + self._request_us
+                self._wire.want(position.try_at_us)
+            elif result is None or result.error.retriable:
                 position.try_at_us = now_us + self._wire.backoff_us(0)
                 self._wire.want(position.try_at_us)
                 self._leaders.stale()
@@ -194,7 +221,8 @@ class Starting:
         """When something failed may be tried again."""
         if not self._positions.unsettled:
             return NEVER
-        times = [one.try_at_us for one in self._positions.resetting() if not one.asked]
+        waiting = (*self._positions.resetting(), *self._positions.validating())
+        times = [one.try_at_us for one in waiting if not one.asked]
         times.append(self._try_at_us)
         return min((at for at in times if at > now_us), default=NEVER)
 

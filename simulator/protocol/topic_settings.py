@@ -1,14 +1,16 @@
-"""A topic's settings of how long its records stay: Kafka's names, defaults and refusals.
+"""A topic's settings of what its log keeps, and how safely: Kafka's names, defaults and refusals.
 
 1. cleanup.policy names what may remove records: delete (whole segments, by age and size), compact
    (all but the newest record of each key), both, or neither.
 2. A compacted topic closes its active segment at the latest after max.compaction.lag.ms, or what
    lies in it could not be cleaned in time.
+3. What a topic does not say, its brokers say, under names of their own (BrokerSettings).
 
-Source: LogConfig.java (storage), TopicConfig.java (clients).
+Source: LogConfig.java (storage), TopicConfig.java (clients). segment.bytes may be as small as 14
+here, as in 4.0: 1 MiB is the least for a topic since KAFKA-19080 (4.1), for a broker since KIP-1030
+(4.0).
 
-Not modelled: settings of the broker that stand in for a topic's under other names or other units
-(log.retention.hours and the like), tiered storage.
+Not modelled: tiered storage, throttled replicas, bounds on record timestamps.
 """
 
 from collections.abc import Mapping
@@ -19,7 +21,7 @@ import attrs
 from simulator.errors import BadInput
 from simulator.protocol.log import LogConfig
 from simulator.protocol.names import MICROS_PER_MS
-from simulator.protocol.settings import kafka_name, parse_settings, whole
+from simulator.protocol.settings import kafka_name, parse_settings, switch, whole
 
 LONG_MAX = 2**63 - 1
 INT_MAX = 2**31 - 1
@@ -35,6 +37,8 @@ NOT_MODELLED: Mapping[str, str] = {
     "local.retention.ms": "there is no tiered storage",
     "local.retention.bytes": "there is no tiered storage",
     "message.timestamp.type": "records keep the time that their producer gave them",
+    "message.timestamp.before.max.ms": "records may have any time",
+    "message.timestamp.after.max.ms": "records may have any time",
 }
 
 
@@ -89,6 +93,10 @@ class TopicSettings:
     min_compaction_lag_ms: int = attrs.field(default=0, validator=whole(0, LONG_MAX))
     max_compaction_lag_ms: int = attrs.field(default=LONG_MAX, validator=whole(1, LONG_MAX))
     min_cleanable_dirty_ratio: float = attrs.field(default=0.5, validator=_share)
+    flush_messages: int = attrs.field(default=LONG_MAX, validator=whole(1, LONG_MAX))
+    flush_ms: int = attrs.field(default=LONG_MAX, validator=whole(0, LONG_MAX))
+    min_insync_replicas: int = attrs.field(default=1, validator=whole(1, INT_MAX))
+    unclean_leader_election_enable: bool = attrs.field(default=False, validator=switch)
 
     def __attrs_post_init__(self) -> None:
         if self.min_compaction_lag_ms > self.max_compaction_lag_ms:
@@ -127,7 +135,7 @@ class TopicSettings:
         """How long a tombstone or marker stays after the first cleaning that could remove it."""
         return self.delete_retention_ms * MICROS_PER_MS
 
-    def log_config(self, **of_broker: int) -> LogConfig:
+    def log_config(self, **of_broker: Any) -> LogConfig:
         """What a log must know of these; `of_broker` are the settings that no topic has."""
         # A log asks its policy for compaction alone.
         return LogConfig(
@@ -139,11 +147,25 @@ class TopicSettings:
         )
 
 
-def topic_settings(given: Mapping[str, Any], where: str = "topic settings") -> TopicSettings:
+def topic_settings(
+    given: Mapping[str, Any],
+    where: str = "topic settings",
+    defaults: TopicSettings | None = None,
+) -> TopicSettings:
     """Read a topic's settings from Kafka's names.
+
+    Args:
+        given: what the topic says itself.
+        where: whose settings they are, for the error's text.
+        defaults: what its brokers say of topics; None: Kafka's defaults.
 
     Raises:
         BadInput: a name is unknown (with the nearest one) or not modelled (with the reason), or a
-            value is not allowed.
+            value is not allowed, also beside what the brokers say.
     """
-    return parse_settings(TopicSettings, given, not_modelled=NOT_MODELLED, where=where)
+    merged = dict(given)
+    if defaults is not None:
+        for field in attrs.fields(TopicSettings):
+            if field.name not in given:
+                merged.setdefault(kafka_name(field), getattr(defaults, field.name))
+    return parse_settings(TopicSettings, merged, not_modelled=NOT_MODELLED, where=where)

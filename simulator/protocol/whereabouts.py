@@ -5,8 +5,13 @@
 2. An attempt that failed, or that told nothing new, makes the next one wait: retry.backoff.ms,
    doubled up to retry.backoff.max.ms.
 3. A partition keeps its queue for ever; without a leader it stands under the broker of no name.
+   Partitions that were added get queues of their own, as soon as an answer tells of them.
+4. What is said of an older leader epoch than the known one is not believed. A newer epoch makes
+   what waits to be tried again go at once (KAFKA-15415), and the refusal of a ProduceRequest may
+   tell of it itself (KIP-951).
 
-Sources: Metadata.java, ProducerMetadata.java, NetworkClient.DefaultMetadataUpdater.
+Sources: Metadata.java, ProducerMetadata.java, NetworkClient.DefaultMetadataUpdater,
+ProducerBatch.java (hasLeaderChangedForTheOngoingRetry).
 
 Not modelled: metadata of new topics alone (every request names all topics), topics forgotten
 after metadata.max.idle.ms, topic ids, brokers that leave the cluster for good.
@@ -17,7 +22,12 @@ from collections.abc import Callable
 from simulator.protocol.accumulator import Destination, PartitionQueue
 from simulator.protocol.backoff import exponential_backoff
 from simulator.protocol.errors import Error
-from simulator.protocol.messages import MetadataRequest, MetadataResponse, TopicMetadata
+from simulator.protocol.messages import (
+    MetadataRequest,
+    MetadataResponse,
+    PartitionMetadata,
+    TopicMetadata,
+)
 from simulator.protocol.names import MICROS_PER_MS
 from simulator.protocol.partitioning import StickyPartitioner
 from simulator.protocol.producer_settings import ProducerSettings
@@ -26,14 +36,18 @@ NEVER_US = 2**62  # Later than any time.
 
 
 class Topic:
-    """A topic whose partitions are known: one queue each, and which of them have a leader."""
+    """A topic whose partitions are known: one queue each, and which of them have a leader.
 
-    __slots__ = ("led", "name", "queues", "sticky")
+    `fresh`: some of them have not had a batch yet; until then load is not looked at (KIP-794).
+    """
+
+    __slots__ = ("fresh", "led", "name", "queues", "sticky")
 
     def __init__(self, name: str, sticky: StickyPartitioner) -> None:
         self.name = name
         self.queues: list[PartitionQueue] = []
         self.led: tuple[int, ...] = ()
+        self.fresh = True
         self.sticky = sticky
 
 
@@ -151,7 +165,7 @@ class Whereabouts:
             for queue in known.queues:
                 if queue.batches:
                     self.wanted = True
-                self._move(queue, self.nowhere, now_us)
+                self._move(queue, self.nowhere, queue.leader_epoch, now_us)
             known.led = ()
             return False
         if known is None:
@@ -162,6 +176,7 @@ class Whereabouts:
             if partition.partition == len(known.queues):
                 known.queues.append(PartitionQueue(partition, self._queues, self.nowhere))
                 self._queues += 1
+                known.fresh = True
             queue = known.queues[partition.partition]
             if told_one.leader_epoch < queue.leader_epoch:
                 continue  # From a broker that is behind.
@@ -170,14 +185,27 @@ class Whereabouts:
                 self.wanted = True
             if leader is not queue.destination or told_one.leader_epoch > queue.leader_epoch:
                 changed = True
-                queue.leader_epoch = told_one.leader_epoch
-                self._move(queue, leader, now_us)
-        known.led = tuple(
+                self._move(queue, leader, told_one.leader_epoch, now_us)
+        self._look_for_leaders(known)
+        return changed
+
+    def learn_leaders(self, leaders: tuple[PartitionMetadata, ...], now_us: int) -> None:
+        """Learn of newer leaders from a refusal (Metadata.updatePartitionLeadership)."""
+        for (name, number), leader, leader_epoch, *_ in leaders:
+            known = self.topics[name]
+            queue = known.queues[number]
+            if leader and leader_epoch > queue.leader_epoch:
+                if leader not in self.brokers:
+                    self.brokers[leader] = Destination(leader)
+                self._move(queue, self.brokers[leader], leader_epoch, now_us)
+                self._look_for_leaders(known)
+
+    def _look_for_leaders(self, topic: Topic) -> None:
+        topic.led = tuple(
             number
-            for number, queue in enumerate(known.queues)
+            for number, queue in enumerate(topic.queues)
             if queue.destination is not self.nowhere
         )
-        return changed
 
     def _new_topic(self, name: str) -> Topic:
         def pick(options: int) -> int:
@@ -187,10 +215,15 @@ class Whereabouts:
         self.topics[name] = topic
         return topic
 
-    def _move(self, queue: PartitionQueue, leader: Destination, now_us: int) -> None:
+    def _move(
+        self, queue: PartitionQueue, leader: Destination, leader_epoch: int, now_us: int
+    ) -> None:
         """Hand a queue over to another broker; a new leader is tried without a backoff."""
         if queue.batches:
             queue.destination.pending.pop(queue.number, None)
             leader.pending[queue.number] = queue
-            queue.batches[0].ready_us = min(queue.batches[0].ready_us, now_us)
+            if leader_epoch > queue.leader_epoch:
+                for batch in queue.batches:
+                    batch.ready_us = min(batch.ready_us, now_us)
         queue.destination = leader
+        queue.leader_epoch = leader_epoch

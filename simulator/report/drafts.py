@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from simulator.report.rows import ROLES, Lane, Row, Spacetime
+from simulator.report.rows import REPLICA, ROLES, Lane, Row, Spacetime
 from simulator.trace.trace import FlatEntry
 
 Draft = dict[str, Any]
@@ -25,7 +25,7 @@ class Drafts:
     Attributes:
         roles: of each lane.
         groups: each member's.
-        leaders: each partition's broker.
+        leaders: the broker of each partition, or of each replica.
         keys: each event's.
     """
 
@@ -57,7 +57,7 @@ class Drafts:
 
     def lane(self, name: str, role: str) -> str:
         """Note that there is such a lane; a consumer that also produces is a consumer."""
-        if self.roles.get(name) != "consumer":
+        if self.roles.get(name) not in {"consumer", REPLICA}:
             self.roles[name] = role
         return name
 
@@ -105,7 +105,7 @@ class Drafts:
             yield draft
         elif draft["kind"] in _DOWN:
             for lane in lanes:
-                if lane.role == "partition" and lane.of == draft["lane"]:
+                if lane.partition and lane.of == draft["lane"]:
                     detail = f"{draft['lane']} {draft.get('detail', '')}".strip()
                     yield {**draft, "lane": lane.name, "to": lane.name, "detail": detail}
 

@@ -6,16 +6,19 @@ Rule 2: a mark that would cover another is drawn smaller, or without its name: e
 tells all there is to know of it.
 Rule 3: the same rows give the same bytes.
 
-Not drawn: commits that moved nothing, and answers to a node that was down.
+Not drawn: commits that moved nothing, answers to a node that was down, how late followers hear of
+the high watermark if nothing came of it, and elections that another followed in the same instant.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from xml.sax.saxutils import escape
 
+from simulator.report import replica_marks
 from simulator.report.legend import legend
 from simulator.report.marks import DEFINITIONS, FAULT, INK, QUIET, RECORD, TINTS, words
-from simulator.report.panel import LEFT_LEAST, Panel, View, is_drawn
+from simulator.report.panel import Panel
 from simulator.report.rows import Row, Spacetime
+from simulator.report.view import LEFT_LEAST, View, is_drawn
 
 __all__ = ["INK", "QUIET", "RECORD", "figure"]
 
@@ -30,8 +33,12 @@ NEWS = {
     "refused": "{lane} is refused",
     "dropped": "a message from {lane} to {to} is dropped",
     "given_up": "{lane} gives {events} up",
+    "election": "{lane} is elected to lead {partition} ({detail})",
+    "out_of_sync": "{lane} is out of sync on {partition}",
+    "cut": "{lane} has {events} in its log no more ({detail})",
 }
 NEWS_MOST = 12
+BEHIND = replica_marks.STRETCHES | {"rebalance"}  # What does not say where a figure begins.
 
 
 def figure(
@@ -86,7 +93,7 @@ def _view(
 ) -> View:
     """The window that all panels share, and a tint for each key, in order of appearance."""
     rows = [row for run in runs for row in run.rows if is_drawn(row)]
-    told = [row for row in rows if row.kind != "rebalance"] or rows
+    told = [row for row in rows if row.kind not in BEHIND] or rows
     begins_us = min((row.at_us for row in told), default=0)
     ends_us = max((_end_us(row) for row in told), default=1)
     margin_us = (ends_us - begins_us) // 50 + 1
@@ -94,9 +101,9 @@ def _view(
     last_us = ends_us + 2 * margin_us if until_us is None else until_us
     tints: dict[str, str] = {}
     for row in rows:
-        if row.kind in {"append", "process"} and row.key:
+        if row.kind in {"append", "copy", "process"} and row.key:
             tints.setdefault(row.key, TINTS[len(tints) % len(TINTS)])
-    names = [lane.name for run in runs for lane in run.lanes]
+    names = [lane.shown for run in runs for lane in run.lanes]
     left = max(LEFT_LEAST, 8 * max((len(name) for name in names), default=0) + 24)
     return View(first_us, max(last_us, first_us + 1), left, width, tints)
 
@@ -118,10 +125,20 @@ def _told(name: str, verdict: str, run: Spacetime) -> str:
 
 
 def _news(run: Spacetime) -> Iterator[str]:
+    spoken = {lane.name: lane.shown for lane in run.lanes}
+    before = ""
     for row in run.rows:
         said = NEWS.get(row.kind)
-        if said is not None and is_drawn(row):
-            events = ", ".join(row.event_ids[:3])
-            yield f"{row.at_us / 1e6:.3f} s " + said.format(
-                lane=row.lane, to=row.to, events=events or "something"
-            )
+        if said is None or not is_drawn(row):
+            continue
+        if row.kind == "election" and row.detail.startswith("none"):
+            said = "nobody can lead {partition}"
+        events = ", ".join(row.event_ids[:3])
+        now = f"{row.at_us / 1e6:.3f} s " + said.format(
+            lane=spoken.get(row.lane, row.lane), to=spoken.get(row.to, row.to),
+            events=events or "something", partition=row.partition,
+            detail=row.detail.partition(",")[0],
+        )  # fmt: skip
+        if now != before:  # A broker's crash is one of each of its replicas.
+            yield now
+        before = now

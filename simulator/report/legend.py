@@ -8,6 +8,7 @@ from simulator.report.marks import (
     FAULT,
     INK,
     QUIET,
+    RECORD,
     VAIN,
     box,
     crashed,
@@ -20,6 +21,7 @@ from simulator.report.marks import (
     width_of,
     words,
 )
+from simulator.report.replica_marks import EDGE, FADED, OUT, strike
 
 LEFT, ROW, SIZE, GAP = 12, 22, 11, 14
 KEYS_MOST = 6
@@ -58,10 +60,24 @@ def _box(fill: str, stroke: str, more: str = "") -> Draw:
     return lambda x, y: box(x, y - 7, 24, 14, fill=fill, stroke=stroke, more=more)
 
 
+def _log(fill: str, stroke: str, more: str = "") -> Draw:
+    return lambda x, y: box(x, y - 8, 24, 16, fill=fill, stroke=stroke, more=more)
+
+
+def _exposed(x: float, y: float) -> str:
+    at = f'x="{number(x)}" y="{number(y - 1)}"'
+    return f'<rect {at} width="24" height="3" fill="{RECORD}" opacity=".5"/>'
+
+
+def _struck(x: float, y: float) -> str:
+    return box(x + 2, y - 7, 20, 14, fill="#fff", stroke=INK) + strike(x + 12, y, 18)
+
+
 # The kinds that a mark stands for, its width, how it is drawn, what it means.
 ENTRIES: tuple[tuple[tuple[str, ...], float, Draw, str], ...] = (
     (("produce", "poll"), 30, _arrow("produce"), "record, first time"),
     (("resend", "redelivery"), 30, _arrow("resend"), "sent or delivered again"),
+    (("replicate",), 30, _arrow("replicate"), "replicated"),
     (("ack",), 30, _arrow("ack"), "ack"),
     (("commit",), 30, _arrow("commit"), "offset commit, ▲ committed"),
     (("effect",), 30, _effect("effect"), "effect on the sink"),
@@ -72,6 +88,11 @@ ENTRIES: tuple[tuple[tuple[str, ...], float, Draw, str], ...] = (
     (("pause",), 24, _box("#e4e7ec", QUIET), "paused"),
     (("failed",), 24, _box(VAIN, FAULT), "attempt in vain"),
     (("rebalance",), 24, _band, "rebalance"),
+    (("leads",), 24, _log("#fff", INK), "the leader's log"),
+    (("leads",), 24, _log(FADED, EDGE), "a follower's"),
+    (("out_of_sync",), 24, _log(OUT, QUIET, ' stroke-dasharray="5 3"'), "out of sync"),
+    (("exposed",), 24, _exposed, "not committed yet"),
+    (("cut",), 24, _struck, "cut from a log"),
 )
 
 

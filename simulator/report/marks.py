@@ -47,17 +47,20 @@ class Stroke:
     colour: str
     width: float = 1.5
     dash: str = ""
+    opacity: str = ""
 
     @property
     def attributes(self) -> str:
         """As attributes of a path."""
-        dashed = f' stroke-dasharray="{self.dash}"' if self.dash else ""
-        return f'fill="none" stroke="{self.colour}" stroke-width="{number(self.width)}"{dashed}'
+        more = f' stroke-dasharray="{self.dash}"' if self.dash else ""
+        more += f' opacity="{self.opacity}"' if self.opacity else ""
+        return f'fill="none" stroke="{self.colour}" stroke-width="{number(self.width)}"{more}'
 
 
 ARROWS = {
     "produce": Stroke(RECORD),
     "resend": Stroke(REDELIVER, 2.2, "7 4"),
+    "replicate": Stroke(RECORD, opacity=".5"),
     "ack": Stroke(QUIET, 1, "1.5 3"),
     "poll": Stroke(RECORD),
     "redelivery": Stroke(REDELIVER, 2.2, "7 4"),

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-import attrs
-
+from simulator.report import replica_marks
 from simulator.report.marks import (
     ARROWS,
     COMMIT,
@@ -27,57 +26,20 @@ from simulator.report.marks import (
     width_of,
     words,
 )
-from simulator.report.rows import UNMOVED, Lane, Row, Spacetime
+from simulator.report.rows import REPLICA, Lane, Row, Spacetime
+from simulator.report.view import View
 
-BANDS = {"producer": "#ffffff", "partition": "#f5f8ff", "consumer": "#ffffff", "sink": "#f3fbf7"}
-HEIGHTS = {"producer": 44, "partition": 60, "consumer": 60, "sink": 44}
-EDGES = {"producer": 5, "partition": 15, "consumer": 10, "sink": 6}  # Where arrows meet a lane.
-LEFT_LEAST, RIGHT, AXIS = 140, 24, 24
+LOG, PLAIN = "#f5f8ff", "#ffffff"
+BANDS = {"producer": PLAIN, "partition": LOG, REPLICA: LOG, "consumer": PLAIN, "sink": "#f3fbf7"}
+HEIGHTS = {"producer": 44, "partition": 60, REPLICA: 60, "consumer": 60, "sink": 44}
+# Where arrows meet a lane.
+EDGES = {"producer": 5, "partition": 15, REPLICA: 15, "consumer": 10, "sink": 6}
+AXIS = 24
 LOST_AT = 0.6  # A message that is lost stops so far on its way.
 LOST_SLANT = 16
 TICKS_MOST = 12
 MICROS_PER_S = 1_000_000
 EFFECTS = frozenset(("effect", "duplicate", "deduplicated"))
-UNHEARD = frozenset(("target_down", "stale_connection"))
-
-
-@attrs.frozen
-class View:
-    """What all panels share: the window of time, the width, and the tint of each key."""
-
-    since_us: int
-    until_us: int
-    left: float
-    width: float
-    tints: dict[str, str]
-
-    @property
-    def right(self) -> float:
-        """Where the window ends."""
-        return self.width - RIGHT
-
-    def x(self, at_us: float) -> float:
-        """Where a time lies; not cut."""
-        share = (at_us - self.since_us) / (self.until_us - self.since_us)
-        return self.left + share * (self.right - self.left)
-
-    def shows(self, row: Row) -> bool:
-        """Whether a row has a part inside of the window."""
-        until_us = row.at_us if row.until_us is None else row.until_us
-        return is_drawn(row) and row.at_us <= self.until_us and until_us >= self.since_us
-
-    def tint(self, key: str) -> str:
-        """The fill of a box."""
-        return self.tints.get(key, "#fff")
-
-
-def is_drawn(row: Row) -> bool:
-    """Whether a row has a mark at all."""
-    if row.kind == "commit":
-        return row.detail != UNMOVED
-    if row.kind == "dropped" and not row.event_ids:
-        return row.detail.rpartition(" ")[2] not in UNHEARD
-    return True
 
 
 class Panel:
@@ -101,6 +63,7 @@ class Panel:
             y += HEIGHTS[lane.role]
         self.bottom = y
         self.rows = [row for row in run.rows if self._shows(row)]
+        self.struck = replica_marks.struck(run)
         self.together: dict[tuple[str, str, int | None], dict[str, None]] = {}
         for row in self.rows:
             same = self.together.setdefault((row.kind, row.to, row.until_us), {})
@@ -113,6 +76,8 @@ class Panel:
         yield from self._axis()
         for kinds, draw in (
             (("rebalance",), self._band),
+            (("leads", "out_of_sync"), self._stretch),
+            (("exposed",), self._stretch),
             (("crash", "pause"), self._down),
             (tuple(ARROWS), self._arrow),
             (("process", "failed"), self._bar),
@@ -146,11 +111,14 @@ class Panel:
             yield box(
                 view.left, middle - 15, view.right - view.left, 30, fill="#fff", stroke="#c9d4ea"
             )
+        elif lane.role == REPLICA:
+            yield replica_marks.log(view.left, view.right, middle)
         else:
             ends = f"M{number(view.left)} {number(middle)}H{number(view.right)}"
             yield f'<path d="{ends}" stroke="#c9d1da"/>'
-        role = f"{lane.role} · {lane.of}" if lane.of else lane.role
-        yield words(12, middle, lane.name, size=13, bold=True)
+        of = lane.partition if lane.role == REPLICA else lane.of
+        role = f"{lane.role} · {of}" if of else lane.role
+        yield words(12, middle, lane.shown, size=13, bold=True)
         yield words(12, middle + 14, role, size=10.5, colour=QUIET)
 
     def _axis(self) -> Iterable[str]:
@@ -186,6 +154,10 @@ class Panel:
             f'width="{number(width)}" height="{number(height)}" fill="{COMMIT}" '
             f'opacity=".12">{tip(row)}</rect>'
         )
+
+    def _stretch(self, row: Row) -> Iterable[str]:
+        x1, x2 = self._span(row)
+        yield from replica_marks.stretch(row, x1, x2, self.middle[row.lane])
 
     def _down(self, row: Row) -> Iterable[str]:
         x1, x2 = self._span(row)
@@ -259,7 +231,11 @@ class Panel:
     def _appends(self) -> Iterable[str]:
         """The log as a strip: a box a batch, at the moment of its append."""
         for lane in self.run.lanes:
-            rows = [row for row in self.rows if row.kind == "append" and row.lane == lane.name]
+            rows = [
+                row
+                for row in self.rows
+                if row.kind in replica_marks.STORED and row.lane == lane.name
+            ]
             places = [self.view.x(row.at_us) for row in rows]
             for index, (x, row) in enumerate(zip(places, rows, strict=True)):
                 yield from self._append(row, x, _room(places, index))
@@ -273,16 +249,18 @@ class Panel:
         fits = width <= room
         width = width if fits else max(1, min(10, room - 1))
         x = min(max(x, self.view.left + width / 2), self.view.right - width / 2)
-        again = row.attempt > 1
+        again, ink = row.attempt > 1, QUIET if row.kind == "copy" else INK
         yield box(
             x - width / 2, y - 14, width, 28, fill=self.view.tint(row.key),
-            stroke=ARROWS["resend"].colour if again else INK,
+            stroke=ARROWS["resend"].colour if again else ink,
             more=' stroke-width="1.4"' + (' stroke-dasharray="4 2"' if again else ""),
             told=tip(row),
         )  # fmt: skip
         if fits:
-            yield words(x, y - 1, shown, bold=True, anchor="middle")
+            yield words(x, y - 1, shown, colour=ink, bold=True, anchor="middle")
             yield words(x, y + 10, f"@{row.offset}", size=9, colour=QUIET, anchor="middle")
+        if row.id in self.struck:
+            yield replica_marks.strike(x, y, width)
 
     # --- In front --------------------------------------------------------------------------------
 
@@ -299,6 +277,8 @@ class Panel:
                     yield restarted(x2, y)
                 if begun:
                     yield crashed(x1, y, tip(row))
+            elif row.kind == "cut" and begun:
+                yield replica_marks.cut(row, x1, y, self.view.right)
             elif row.kind == "lost" and begun:
                 yield cross(x1 + LOST_SLANT, y, 4.5, tip(row))
             elif (row.kind in {"given_up", "refused"} and row.lane == row.to) and begun:
@@ -345,6 +325,8 @@ class Panel:
     def _pills(self) -> Iterable[str]:
         """One for each rebalance of a group; those that would overlap are counted in one."""
         clusters: dict[str, list[list[float]]] = {}
+        for row in replica_marks.elections(self.rows):
+            yield self._pill(self.view.x(row.at_us), row.lane, replica_marks.elected(row))
         alone = pill_width("rebalance 10x")
         for row in self.rows:
             if row.kind == "rebalance":
@@ -357,10 +339,13 @@ class Panel:
         for lane, known in clusters.items():
             for places in known:
                 text = "rebalance" + (f" {TIMES}{len(places)}" if len(places) > 1 else "")
-                half = pill_width(text) / 2
-                x = (places[0] + places[-1]) / 2
-                x = min(max(x, self.view.left + half), self.view.right - half)
-                yield pill(x, self.middle[lane] - HEIGHTS["consumer"] / 2 - 1, text)
+                yield self._pill((places[0] + places[-1]) / 2, lane, text)
+
+    def _pill(self, x: float, lane: str, text: str) -> str:
+        """A pill on the upper edge of a lane, inside of the window."""
+        half = pill_width(text) / 2
+        x = min(max(x, self.view.left + half), self.view.right - half)
+        return pill(x, self.middle[lane] - HEIGHTS[self.roles[lane]] / 2 - 1, text)
 
 
 def _room(places: list[float], index: int) -> float:

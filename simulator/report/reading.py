@@ -10,13 +10,10 @@ from typing import Any
 from simulator.checks.delivery import never_lost
 from simulator.checks.verdict import Status
 from simulator.report.drafts import Draft, Drafts
-from simulator.report.rows import UNMOVED, Spacetime
+from simulator.report.losses import never_applied
+from simulator.report.replicas import Replicas
+from simulator.report.rows import UNMOVED, Spacetime, place
 from simulator.trace.trace import FlatEntry, Trace
-
-
-def place(topic: str, partition: int) -> str:
-    """A partition's name, as Kafka writes it."""
-    return f"{topic}-{partition}"
 
 
 def rows_of(trace: Trace) -> Spacetime:
@@ -25,13 +22,13 @@ def rows_of(trace: Trace) -> Spacetime:
     Raises:
         BadInput: the trace was not kept.
     """
-    return _Reader().read(trace)
+    return _Reader(trace).read(trace)
 
 
 class _Reader:
     """What is known so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, trace: Trace) -> None:
         self.drafts = drafts = Drafts()
         self.draft, self.lane, self.again = drafts.add, drafts.lane, drafts.again
         self.latest: dict[tuple[str, ...], Draft] = {}  # The last row of some sort.
@@ -46,6 +43,8 @@ class _Reader:
         self.rebalances: dict[tuple[str, int], Draft] = {}
         self.transaction: tuple[int, str, str] = (-2, "", "")
         self.changed: list[tuple[Any, ...]] = []
+        self.replicas = Replicas(drafts, trace, self.latest, self.fetched)
+        self.spot, self.leading = self.replicas.lane, self.replicas.leading
 
     def read(self, trace: Trace) -> Spacetime:
         lost = never_lost(trace)
@@ -53,9 +52,12 @@ class _Reader:
             rule = _RULES.get(entry[4][0])
             if rule is not None:
                 rule(self, entry)
+            self.replicas.read(entry)
         if lost.status is Status.BROKEN:
             for one in lost.evidence:
-                self._never_applied(one.entries[0], one.event_ids)
+                never_applied(
+                    self.drafts, self.latest, self.replicas, one.entries[0], one.event_ids
+                )
         return self.drafts.finish(trace.flat[-1][1] if trace.flat else 0)
 
     # --- Messages --------------------------------------------------------------------------------
@@ -87,9 +89,10 @@ class _Reader:
             for topic, partition, offset, error in about:
                 self._acknowledged(began, place(topic, partition), offset, error, entry[1])
         elif api == "FetchResponse":
-            for topic, partition, offset, event_ids in about:
+            for topic, partition, _, event_ids in about:
                 where = place(topic, partition)
-                arrival: Draft = {"began": began, "until_us": entry[1], "offset": offset}
+                lane = self.spot(where, began[4][2])
+                arrival: Draft = {"began": began, "until_us": entry[1], "lane": lane}
                 for event_id in event_ids:
                     self.fetched[target, where, event_id] = arrival
         elif api == "OffsetCommitRequest":
@@ -119,21 +122,26 @@ class _Reader:
             yield source, target, (), ""
         elif api == "OffsetCommitRequest":
             for topic, partition, _ in about[3:]:
-                yield source, place(topic, partition), (), place(topic, partition)
+                where = place(topic, partition)
+                yield source, self.leading(where), (), where
         elif api == "ProduceRequest":
             for topic, partition, _, event_ids in about:
-                yield source, place(topic, partition), event_ids, place(topic, partition)
+                where = place(topic, partition)
+                yield source, self.spot(where, target), event_ids, where
         elif api == "FetchResponse":
             for topic, partition, _, event_ids in about:
-                yield place(topic, partition), target, event_ids, place(topic, partition)
+                where = place(topic, partition)
+                to = self.replicas.lanes.get(where, {}).get(target, target)
+                yield self.spot(where, source), to, event_ids, where
         elif api == "ProduceResponse":
             for topic, partition, offset, _ in about:
                 where = place(topic, partition)
                 append = self.latest.get(("append at", where, str(offset)), {})
-                yield where, target, append.get("event_ids", ()), where
+                yield self.spot(where, source), target, append.get("event_ids", ()), where
         elif api == "OffsetCommitResponse":
             for topic, partition, _ in about:
-                yield place(topic, partition), target, (), place(topic, partition)
+                where = place(topic, partition)
+                yield self.leading(where), target, (), where
 
     # --- Producers and logs ----------------------------------------------------------------------
 
@@ -154,8 +162,8 @@ class _Reader:
         earlier = self.latest.get(("produce", where, *event_ids))
         self.latest["produce", where, *event_ids] = self.draft(
             began, "produce" if attempt == 1 else "resend", self.lane(source, "producer"),
-            self.lane(where, "partition"), at_us, event_ids=event_ids, partition=where,
-            attempt=attempt, cause=earlier,
+            self.lane(self.spot(where, began[4][3]), "partition"), at_us, event_ids=event_ids,
+            partition=where, attempt=attempt, cause=earlier,
         )  # fmt: skip
 
     def _acknowledged(
@@ -163,8 +171,8 @@ class _Reader:
     ) -> None:
         append = self.latest.get(("append at", where, str(offset)), {})
         self.draft(
-            began, "ack", where, began[4][3], at_us, partition=where, offset=offset,
-            event_ids=append.get("event_ids", ()), cause=append or None,
+            began, "ack", self.spot(where, began[4][2]), began[4][3], at_us, partition=where,
+            offset=offset, event_ids=append.get("event_ids", ()), cause=append or None,
             detail="" if error == "NONE" else error,
         )  # fmt: skip
 
@@ -176,11 +184,12 @@ class _Reader:
 
     def _stored(self, entry: FlatEntry, kind: str) -> None:
         topic, partition, offset, event_ids = entry[4][1:5]
-        where = self.lane(place(topic, partition), "partition")
-        self.drafts.leaders[where] = entry[2]
+        where = place(topic, partition)
+        lane = self.lane(self.spot(where, entry[2]), "partition")
+        self.drafts.leaders[lane] = entry[2]
         attempt = max((self.again("append", one) for one in event_ids), default=1)
         made = self.draft(
-            entry, kind, where, where, entry[1], event_ids=event_ids, partition=where,
+            entry, kind, lane, lane, entry[1], event_ids=event_ids, partition=where,
             offset=offset, attempt=attempt, cause=self.latest.get(("produce", where, *event_ids)),
         )  # fmt: skip
         if kind == "append":
@@ -190,10 +199,11 @@ class _Reader:
 
     def append_refused(self, entry: FlatEntry) -> None:
         topic, partition, event_ids, error = entry[4][1:]
-        where = self.lane(place(topic, partition), "partition")
+        where = place(topic, partition)
+        lane = self.lane(self.spot(where, entry[2]), "partition")
         produced = self.latest.get(("produce", where, *event_ids))
         self.draft(
-            entry, "refused", where, where, entry[1], event_ids=event_ids, partition=where,
+            entry, "refused", lane, lane, entry[1], event_ids=event_ids, partition=where,
             cause=produced, detail=error,
         )  # fmt: skip
 
@@ -201,14 +211,15 @@ class _Reader:
 
     def record_polled(self, entry: FlatEntry) -> None:
         group, topic, partition, offset, event_id = entry[4][1:]
-        where = self.lane(place(topic, partition), "partition")
+        where = place(topic, partition)
+        lane = self.lane(self.leading(where), "partition")
         node = self.member(entry[2], group)
         attempt = self.again("polled", group, where, offset)
         arrival = self.fetched.get((node, where, event_id), {})
         row = arrival.get("row")
         if row is None:
             row = arrival["row"] = self.draft(
-                arrival.get("began", entry), "poll", where, node,
+                arrival.get("began", entry), "poll", arrival.get("lane", lane), node,
                 arrival.get("until_us", entry[1]), event_ids=(event_id,), partition=where,
                 offset=offset, cause=self.latest.get(("append", event_id)),
             )  # fmt: skip
@@ -259,11 +270,12 @@ class _Reader:
 
     def _commit(self, entry: FlatEntry, kind: str, detail: str) -> None:
         group, topic, partition, offset = entry[4][1:5]
-        where = self.lane(place(topic, partition), "partition")
+        where = place(topic, partition)
+        lane = self.lane(self.leading(where), "partition")
         began = self.asked.get((entry[2], group, topic, partition, offset))
-        node = where if began is None else self.member(began[4][2], group)
+        node = lane if began is None else self.member(began[4][2], group)
         self.draft(
-            began or entry, kind, node, where, entry[1], partition=where, offset=offset,
+            began or entry, kind, node, lane, entry[1], partition=where, offset=offset,
             cause=self.latest.get(("work", node, where)), detail=detail,
         )  # fmt: skip
 
@@ -327,31 +339,6 @@ class _Reader:
             began or entry, kind, lane, sink, entry[1], attempt=attempt, cause=work,
             event_ids=(event_id,) if event_id else (), detail=detail,
         )  # fmt: skip
-
-    def _never_applied(self, seq: int, event_ids: tuple[str, ...]) -> None:
-        """An event was lost where it was last seen: at work, given out, or in the log."""
-        sinks = sorted(name for name, role in self.drafts.roles.items() if role == "sink")
-        for event_id in event_ids:
-            found = (self.latest.get((kind, event_id)) for kind in ("process", "polled", "append"))
-            seen = next((one for one in found if one is not None), None)
-            if seen is not None:
-                self.draft(
-                    (seq, self._left(seen), "", (), ()), "lost", seen["to"],
-                    sinks[0] if sinks else seen["to"], None, event_ids=(event_id,),
-                    partition=seen["partition"], cause=seen, detail="acknowledged, never applied",
-                )  # fmt: skip
-
-    def _left(self, seen: Draft) -> int:
-        """When a record was left alone: as its handling ended, or its owner crashed."""
-        until_us: int = seen["at_us"] if seen["until_us"] is None else seen["until_us"]
-        if seen["kind"] not in {"poll", "redelivery"}:
-            return until_us
-        crashes = [
-            row["at_us"]
-            for row in self.drafts.rows
-            if row["kind"] == "crash" and row["lane"] == seen["to"] and row["at_us"] >= until_us
-        ]
-        return min(crashes, default=until_us)
 
     # --- Faults ----------------------------------------------------------------------------------
 

@@ -4,8 +4,20 @@ from collections.abc import Iterable
 
 import attrs
 
-ROLES = ("producer", "partition", "consumer", "sink")
+REPLICA = "replica"
+ROLES = ("producer", "partition", REPLICA, "consumer", "sink")
 UNMOVED = "unmoved"  # The detail of a commit of the offset that was committed already.
+SETTLED = "settled"  # The detail of a stretch in which a follower lagged, and nothing came of it.
+
+
+def place(topic: str, partition: int) -> str:
+    """A partition's name, as Kafka writes it."""
+    return f"{topic}-{partition}"
+
+
+def replica(where: str, broker: str) -> str:
+    """The name of the lane of a broker's replica: `orders-0/broker-1`."""
+    return f"{where}/{broker}"
 
 
 @attrs.frozen
@@ -13,14 +25,24 @@ class Lane:
     """One line of the picture.
 
     Attributes:
-        name: a node's, or a partition's such as `orders-0`.
-        role: producer, partition, consumer or sink.
-        of: a partition's leader, or a consumer's group.
+        name: a node's, a partition's such as `orders-0`, or a replica's: `orders-0/broker-1`.
+        role: producer, partition (that one broker keeps), replica, consumer or sink.
+        of: a partition's leader, a replica's broker, or a consumer's group.
     """
 
     name: str
     role: str
     of: str = ""
+
+    @property
+    def partition(self) -> str:
+        """The partition that it is, or is a replica of; empty if it is a node."""
+        return self.name.partition("/")[0] if self.role in {"partition", REPLICA} else ""
+
+    @property
+    def shown(self) -> str:
+        """What it is called in a picture: of a partition's replicas, each by its broker."""
+        return self.of if self.role == REPLICA else self.name
 
 
 @attrs.frozen

@@ -20,7 +20,30 @@ import attrs
 from simulator.chance import sites
 from simulator.scenario import validation
 
-PROMISES = ("never_lost", "never_applied_twice")
+# The names of all checks: the catalogue of `simulator.checks` has each.
+PROMISES = (
+    "never_lost",
+    "never_delivered_twice",
+    "never_applied_twice",
+    "never_invented",
+    "partition_order",
+    "key_order",
+    "committed_never_regresses",
+    "never_committed_past_processed",
+    "drained",
+    "answered_at_last",
+    "acknowledged_is_read",
+    "offsets_agree",
+    "stored_once",
+    "sends_in_order",
+    "polls_in_order",
+    "failed_is_never_read",
+    "replicas_agree",
+    "replicas_converge",
+    "committed_is_kept",
+    "one_leader_an_epoch",
+    "high_watermark_never_falls",
+)
 FAULT_CLASSES = tuple(one for one in sites.FAULT_CLASSES if one != sites.CHOICE)
 COMMITS = ("before", "after", "auto", "transaction", "none")
 SINKS = ("naive", "idempotent", "memory", "transaction")

@@ -117,6 +117,8 @@ class Experiment:
         confidence: of every interval, and of each family of comparisons.
         undecided: the share of a cell's runs that may say "cannot tell" of a promise that is
             otherwise kept. With 0, one is enough to leave the promise undecided.
+        gather: makes, for each run, what measures are given: a thing whose `observers()` are
+            (kind of event, function) pairs. By default it is a Delivery.
 
     Raises:
         BadInput: something is declared that cannot be.
@@ -135,6 +137,7 @@ class Experiment:
     baseline: Mapping[str, str | None] = attrs.field(factory=dict)
     confidence: float = 0.95
     undecided: float = 0.0
+    gather: Callable[[], Any] | None = None
 
     def __attrs_post_init__(self) -> None:
         checked_confidence(self.confidence)

@@ -8,7 +8,7 @@ said to be partial. Cells are run seed by seed, not one after the other, so that
 still compares like with like.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from typing import Any, NamedTuple
 
@@ -41,8 +41,9 @@ class Observed:
     witness: str = ""
 
 
-Run = Callable[[Any, int, Mapping[str, Any] | Sequence[Any]], Observed]
-"""From what `Experiment.scenario` made, the seed, and the experiment's checks."""
+Run = Callable[..., Observed]
+"""From what `Experiment.scenario` made, the seed, the experiment's checks and, by its name, its
+`gather`, if it has one."""
 
 
 class Job(NamedTuple):
@@ -74,7 +75,8 @@ def one_run(experiment: Experiment, cell: Cell, seed: int, run: Run) -> Row:
     Raises:
         BadInput: a measure answers with what it should not, or a check has no verdict.
     """
-    observed = run(experiment.scenario(cell.factors, seed), seed, experiment.checks)
+    given = {} if experiment.gather is None else {"gather": experiment.gather}
+    observed = run(experiment.scenario(cell.factors, seed), seed, experiment.checks, **given)
     told = tuple(
         observe(name, measure, observed.left) for name, measure in experiment.measures.items()
     )

@@ -1,6 +1,6 @@
 """One run of a study: simulated under a seed, judged as it happens, forgotten but for counts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from simulator.chance import Seeded
@@ -13,27 +13,31 @@ from simulator.study.simulate import simulate
 
 
 def observed_run(
-    scenario: Any, seed: int, checks: Mapping[str, Any] | Sequence[Any]
+    scenario: Any,
+    seed: int,
+    checks: Mapping[str, Any] | Sequence[Any],
+    gather: Callable[[], Any] = Delivery,
 ) -> Observed:
-    """Run a scenario under a seed; measures are given a `Delivery`.
+    """Run a scenario under a seed.
 
     Args:
         checks: names of checks, or checks.
+        gather: makes what measures are given; its `observers()` see the run.
 
     Raises:
         BadInput: there is no check of that name.
     """
-    delivery = Delivery()
+    gathered = gather()
     chosen = as_checks(checks)
     observers, finish = watch(chosen.values())
     simulate(
-        scenario, Seeded(seed), observers=(*delivery.observers(), *observers), keep=False
+        scenario, Seeded(seed), observers=(*gathered.observers(), *observers), keep=False
     )
     verdicts = finish()
     statuses = {
         name: verdict.status.value for name, verdict in zip(chosen, verdicts, strict=True)
     }
-    return Observed(delivery, statuses, f"seed {seed}")
+    return Observed(gathered, statuses, f"seed {seed}")
 
 
 def as_checks(checks: Mapping[str, Any] | Sequence[Any]) -> dict[str, Check]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from simulator.protocol import messages as m
+from simulator.protocol import replica_messages as rm
 from simulator.protocol.records import Batch
 
 
@@ -71,6 +72,29 @@ def _member(message: Any) -> tuple[Any, ...]:
     return (message.group_id, message.generation, message.member_id)
 
 
+def _altering(message: rm.AlterPartitionRequest) -> tuple[Any, ...]:
+    return tuple(
+        (*one.partition, one.leader_epoch, *(name for name, _ in one.new_isr))
+        for one in message.partitions
+    )
+
+
+def _altered(message: rm.AlterPartitionResponse) -> tuple[Any, ...]:
+    results = ((*one.partition, one.error.name, *one.isr) for one in message.results)
+    return (message.error.name, *results)
+
+
+def _epochs(message: rm.OffsetForLeaderEpochRequest) -> tuple[Any, ...]:
+    return tuple((*one.partition, one.epoch) for one in message.partitions)
+
+
+def _epoch_ends(message: rm.OffsetForLeaderEpochResponse) -> tuple[Any, ...]:
+    return tuple(
+        (*one.partition, one.error.name, one.leader_epoch, one.end_offset)
+        for one in message.results
+    )
+
+
 _TELLERS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     m.ProduceRequest: _produce,
     m.ProduceResponse: _produced,
@@ -97,6 +121,12 @@ _TELLERS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
         message.producer_id,
         message.producer_epoch,
     ),
+    rm.AlterPartitionRequest: _altering,
+    rm.AlterPartitionResponse: _altered,
+    rm.OffsetForLeaderEpochRequest: _epochs,
+    rm.OffsetForLeaderEpochResponse: _epoch_ends,
+    rm.BrokerRegistrationResponse: lambda message: (message.error.name, message.broker_epoch),
+    rm.BrokerHeartbeatResponse: lambda message: (message.error.name,),
     m.TransactRequest: lambda message: (
         message.event_id,
         *(type(one).__name__ for one in message.operations),

@@ -1,7 +1,8 @@
 """Which entries could have brought about which: happens-before, read off the trace.
 
 1. An entry follows from the one before it of the same incarnation of its node (program order).
-2. It follows from its causes: a delivery from its sending.
+2. It follows from its causes: a delivery from its sending, and what a controller does because it
+hears nothing of a broker from the crash or the pause that silenced it.
 3. Nothing else: `node_restarted` begins an incarnation, whose memory is empty. What a disk or the
    crash itself brings across must be named as a cause.
 
@@ -9,7 +10,8 @@ Of two entries neither of which happens before the other, neither can have broug
 other, whatever their times are.
 
 Not modelled: what an entry really used of its past. The past of an entry is all that could have
-mattered, and so may hold much that did not.
+mattered, and so may hold much that did not. Silence of other reasons (a message that was lost, a
+link that was cut) is no cause of what it leads to.
 """
 
 from collections.abc import Iterable

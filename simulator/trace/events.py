@@ -407,7 +407,10 @@ class LogRecovered(Event):
 
 @attrs.frozen
 class ReplicaAppended(Event):
-    """A follower has taken a batch over, at its leader's offset."""
+    """A follower has taken a batch over, at its leader's offset.
+
+    event_ids: one for each offset from there; "" where the leader's cleaner removed the record.
+    """
 
     topic: str
     partition: int

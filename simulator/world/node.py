@@ -58,7 +58,7 @@ class Node:
         self._processes: dict[int, Process] = {}
         self._started = 0
         self._points: dict[str, Draw | None] = {}
-        self._crash_seq = -1
+        self._crash_seq = self._pause_seq = -1
         self._true_clock = True  # It was never skewed.
         self._drift_ppm = 0
         self._clock_base = (0, 0)  # (kernel time, clock time) of the last jump
@@ -177,18 +177,21 @@ class Node:
         self._processes = {}
         self._boot(self)
 
+    def _chosen(self, what: str) -> bool:
+        draw = self.world.network.draw(f"{what}@{self.name}", "disk", NEVER)
+        return draw is not None and bool(draw())
+
     def crash(self, mode: CrashMode, point: str) -> None:
         """Cut the power of this incarnation: its processes never take another step."""
-        torn = False
-        if mode == "power":  # No law tears a write: a plan or a search does.
-            draw = self.world.network.draw(f"torn@{self.name}", "disk", NEVER)
-            torn = draw is not None and bool(draw())
+        # No law tears a write, or writes one back early: a plan or a search does.
+        torn = mode == "power" and self._chosen("torn")
+        written_back = mode == "power" and self.disk.dirty and self._chosen("writeback")
         self._crash_seq = self.record(("node_crashed", mode, point))
         self.gate.open = False
         self.gate.held = None
         self.last_crash = mode
         self.world.bury(self.processes())
-        self.disk.crash(mode, torn=torn)
+        self.disk.crash(mode, self.now_us, torn=torn, written_back=written_back)
         if mode == "process":  # The operating system closes them.
             for connection in self.connections.values():
                 connection.reset_by_peer(self)
@@ -205,10 +208,20 @@ class Node:
         )
         self.boot()
 
+    @property
+    def silent_since(self) -> int:
+        """The entry of the crash or the pause that lasts; -1 if the node is up.
+
+        What others do because they hear nothing of it follows from there.
+        """
+        if self.gate.open:
+            return -1
+        return self._crash_seq if self.gate.held is None else self._pause_seq
+
     def pause(self, for_us: int) -> None:
         """Do nothing for a while; the world goes on."""
         if self.gate.open:
-            self.record(("node_paused", for_us))
+            self._pause_seq = self.record(("node_paused", for_us))
             self.gate.held = []
             self.gate.open = False
             self.kernel.call_later(for_us, self._resume, self.gate)

@@ -44,6 +44,7 @@ class World:
         self.nodes: dict[str, Node] = {}
         self.nemesis = Nemesis(self, scenario)
         self.at_rest: Callable[[], bool] = lambda: True
+        self.at_start: Callable[[], None] = lambda: None
         self.running = False
         self._graveyard: list[Process] = []
         self._loads = 0
@@ -54,8 +55,8 @@ class World:
         self._resting_since: int | None = None
         self._deadline_us = 0
 
-    def add(self, name: str, boot: Boot) -> Node:
-        """A new node; it boots when the world starts.
+    def add(self, name: str, boot: Boot, *, first: bool = False) -> Node:
+        """A new node; it boots when the world starts, before all others if it is to be `first`.
 
         Raises:
             BadInput: the name is taken, or the world is running already.
@@ -64,7 +65,11 @@ class World:
             raise BadInput("comes too late, the run has begun:", "topology", name, "add it before")
         if name in self.nodes:
             raise BadInput("two nodes are called", "topology", name, "give each its own name")
-        node = self.nodes[name] = Node(self, name, boot)
+        node = Node(self, name, boot)
+        if first:
+            self.nodes = {name: node, **self.nodes}
+        else:
+            self.nodes[name] = node
         return node
 
     def source(self, site: str, fault_class: str, law: Any) -> "Draw":
@@ -149,6 +154,7 @@ class World:
             Exception: whatever a process raised and nobody handled, the original object.
         """
         self.running = True
+        self.at_start()
         for node in self.nodes.values():
             node.boot()
         self.nemesis.start()

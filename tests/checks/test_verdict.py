@@ -12,6 +12,7 @@ from simulator.checks.progress import drained
 from simulator.checks.story import sentence
 from simulator.checks.verdict import EVIDENCE_MOST, Cases, Status, Verdict, combine
 from simulator.errors import BadInput, UndecidedVerdict
+from simulator.scenario.guarantee import PROMISES
 from simulator.trace.events import EVENTS
 from tests.tiny_traces import tiny
 
@@ -139,6 +140,10 @@ def test_a_check_is_found_by_its_name_or_a_near_one_is_shown():
     assert named(["never_lost"]) == (never_lost,)
     with pytest.raises(BadInput, match="did you mean never_lost"):
         named(["never_lots"])
+
+
+def test_a_guarantee_may_promise_any_check():
+    assert tuple(CHECKS) == PROMISES
 
 
 def test_every_check_says_what_it_promises():

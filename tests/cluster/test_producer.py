@@ -270,6 +270,52 @@ def test_a_broker_that_is_down_is_waited_for():
     assert max(times(trace, "record_acknowledged")) < 5_000_000
 
 
+# --- Partitioners ------------------------------------------------------------------------------
+
+
+def partitions_of(trace):
+    """Where each event was appended."""
+    return {
+        event_id: event[2] for event in events(trace, "batch_appended") for event_id in event[4]
+    }
+
+
+def test_round_robin_takes_turns():
+    trace = run(records(4), {"partitioner.class": "RoundRobinPartitioner"}, partitions=3)
+
+    assert partitions_of(trace) == {"e0": 0, "e1": 1, "e2": 2, "e3": 0}
+
+
+def test_random_takes_any_partition_whatever_the_key():
+    trace = run(
+        records(30), {"partitioner.class": "random"}, partitions=3, chooser=Seeded(1)
+    )
+
+    assert set(partitions_of(trace).values()) == {0, 1, 2}
+
+
+def test_a_function_of_ones_own_is_a_partitioner():
+    def by_value(topic, key, value, partitions):
+        return len(value) % partitions
+
+    trace = run(records(2, value="vvv"), {"partitioner.class": by_value}, partitions=2)
+
+    assert partitions_of(trace) == {"e0": 1, "e1": 1}
+
+
+def test_a_partitioner_that_names_no_partition_ends_the_run_and_says_why():
+    with pytest.raises(BadInput, match="gave for the key 'k' no partition of orders: 7"):
+        run(records(1), {"partitioner.class": lambda *_: 7}, partitions=2)
+
+
+def test_a_warning_is_told_once_in_each_incarnation():
+    trace = run(records(3), {"retries": 0}, Crash(CLIENT, at_ms=2, down_ms=10))
+
+    told = [entry for entry in trace.of("warned") if "idempotence" in entry[4][1]]
+    assert len(told) == 2
+    assert {entry[2] for entry in told} == {CLIENT}
+
+
 # --- Every setting changes the trace -----------------------------------------------------------
 
 LOST = Drop("broker-0", CLIENT, "ProduceResponse")
@@ -307,6 +353,21 @@ MATTERS = {
             "base": {"batch.size": 400, "linger.ms": 200},
             "chooser": 3,
         },
+    ),
+    "partitioner.availability.timeout.ms": (
+        50,
+        {
+            "items": records(200, key=None, value="v" * 300, every_us=5_000),
+            "faults": (Drop("broker-0", CLIENT, "ProduceResponse", nth=100),),
+            "partitions": 4,
+            "base": {
+                "batch.size": 400, "linger.ms": 0, "max.in.flight.requests.per.connection": 2,
+            },
+            "chooser": 3,
+        },
+    ),
+    "partitioner.class": (
+        "RoundRobinPartitioner", {"items": records(5, key="billing"), "partitions": 4}
     ),
 }
 

@@ -557,3 +557,30 @@ def test_a_poll_without_patience_lets_time_pass_all_the_same():
     trace = served(generator, serving={"poll_timeout_ms": 0}, horizon_ms=2_000)
 
     assert events(trace, "run_ended") == [("quiet",)]
+
+
+def test_an_instance_without_a_position_to_go_on_from_stops_as_an_application_that_fails():
+    """Nobody catches what poll throws: it closes its consumer, so that its partitions move on."""
+    trace = served(
+        generator,
+        instances=2,
+        settings={"auto.offset.reset": "none"},
+        horizon_ms=20_000,
+    )
+
+    warned = [event[0] for event in events(trace, "warned")]
+    assert len(warned) == 2
+    assert all("stops: NoOffsetForPartition: no offset is committed" in text for text in warned)
+    assert [event[-1] for event in events(trace, "member_removed")] == ["left", "left"]
+    assert events(trace, "processing_started") == []
+
+
+def test_an_instance_that_stopped_tries_again_when_its_node_is_started_again():
+    trace = served(
+        generator,
+        Crash("g-0", at_ms=5_000),
+        settings={"auto.offset.reset": "none"},
+        horizon_ms=20_000,
+    )
+
+    assert len(events(trace, "warned")) == 2

@@ -171,10 +171,18 @@ LOST, TWICE = "never_lost", "never_applied_twice"
 
 @pytest.mark.parametrize("guarantee", GUARANTEES, ids=lambda one: one.name)
 def test_without_faults_every_guarantee_keeps_everything(guarantee):
-    """Even those that promise it of nothing but luck: a wrong twin needs a fault to show."""
+    """Even those that promise it of nothing but luck: a wrong twin needs a fault to show.
+
+    There is one replica, nothing fails, and who commits first commits what is not processed.
+    """
     trace = simulate(orders_scenario(guarantee, items=work(10)))
 
-    names = [name for name in CHECKS if name != "never_committed_past_processed"]
+    left_out = {
+        "never_committed_past_processed", "failed_is_never_read", "replicas_agree",
+        "replicas_converge", "committed_is_kept", "one_leader_an_epoch",
+        "high_watermark_never_falls",
+    }  # fmt: skip
+    names = [name for name in CHECKS if name not in left_out]
     assert judged(trace, *names) == [KEPT] * len(names)
 
 

@@ -95,8 +95,8 @@ def answers_before_it_writes(patch):
     """What is answered is not even in the page cache: a process crash takes it."""
     crash = Disk.crash
 
-    def lossy(self, mode, *, torn=False):
-        crash(self, "power" if mode == "process" else mode, torn=torn)
+    def lossy(self, mode, *told, **chosen):
+        crash(self, "power" if mode == "process" else mode, *told, **chosen)
 
     patch.setattr(Disk, "crash", lossy)
 
@@ -104,4 +104,4 @@ def answers_before_it_writes(patch):
 def loses_its_disk(patch):
     """Each crash begins with an empty disk."""
     crash = Disk.crash
-    patch.setattr(Disk, "crash", lambda self, mode, *, torn=False: crash(self, "disk"))
+    patch.setattr(Disk, "crash", lambda self, *_, **__: crash(self, "disk"))

@@ -72,6 +72,13 @@ def test_a_mistyped_name_is_answered_with_the_nearest(wrong, near):
         ("max.poll.records", True),
         ("session.timeout.ms", 1.5),
         ("auto.offset.reset", "newest"),
+        ("auto.offset.reset", "by_duration"),
+        ("auto.offset.reset", "by_duration:"),
+        ("auto.offset.reset", "by_duration:P"),
+        ("auto.offset.reset", "by_duration:PT"),
+        ("auto.offset.reset", "by_duration:-PT1H"),
+        ("auto.offset.reset", "by_duration:PT1H2"),
+        ("auto.offset.reset", "PT1H"),
         ("isolation.level", "snapshot"),
         ("enable.auto.commit", "yes"),
         ("group.id", " "),
@@ -132,3 +139,19 @@ def test_a_setting_may_be_given_by_its_fields_name_but_once():
     assert consumer_settings({"group_id": "g"}).group_id == "g"
     with pytest.raises(BadInput, match="twice"):
         consumer_settings({"group_id": "g", "group.id": "g"})
+
+
+@pytest.mark.parametrize(
+    ("policy", "back_us"),
+    [
+        ("by_duration:PT1H", 3_600_000_000),
+        ("by_duration:P7D", 7 * 86_400_000_000),
+        ("by_duration:P1DT2H3M4.5S", 93_784_500_000),
+        ("by_duration:pt0.000001s", 1),
+        ("by_duration:PT0S", 0),
+        ("earliest", 0),
+    ],
+)
+def test_a_policy_may_be_a_duration_back_from_now(policy, back_us):
+    """KIP-1106: as Java's Duration.parse reads it, but for signs."""
+    assert consumer_settings({"auto.offset.reset": policy}).reset_back_us == back_us

@@ -55,7 +55,7 @@ def test_a_first_poll_finds_joins_syncs_finds_positions_and_fetches_in_this_orde
     )
     assert hand.synced(P0, P1) == SyncGroupRequest("g", 1, "c-1", (), None, "range", "consumer")
     assert hand.committed(p0=7).partitions == (P0, P1)
-    assert hand.listed(3).partitions == ((P1, -2),)
+    assert hand.listed(3).partitions == ((P1, -2, 0),)
     assert hand.sent[2:] == ["JoinGroup", "SyncGroup", "OffsetFetch", "ListOffsets", "Fetch"]
     assert [(one.partition, one.offset) for one in hand.pending(FetchRequest).body.partitions] == [
         (P0, 7)

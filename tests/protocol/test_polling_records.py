@@ -50,7 +50,7 @@ def test_a_partition_begins_where_the_group_has_committed():
 def test_without_a_commit_auto_offset_reset_decides(policy, timestamp):
     hand = Hand(auto_offset_reset=policy).into_group(P0, P1)
     hand.committed()
-    assert hand.listed(9).partitions == ((P0, timestamp), (P1, timestamp))
+    assert hand.listed(9).partitions == ((P0, timestamp, 0), (P1, timestamp, 0))
 
     assert asked(hand) == [(0, 9), (1, 9)]
     assert hand.happened[-1] == ("position_reset", "g", "orders", 1, 9, policy)
@@ -403,7 +403,7 @@ def test_a_seek_to_an_end_is_asked_of_the_leader_by_the_next_poll(policy, timest
     assert (position(hand), hand.waiting(ListOffsetsRequest)) == (None, False)
     hand.poll()
 
-    assert hand.listed(30).partitions == ((P0, timestamp),)
+    assert hand.listed(30).partitions == ((P0, timestamp, 0),)
     assert position(hand) == 30
 
 

@@ -103,10 +103,63 @@ def test_an_unknown_setting_is_answered_with_the_nearest():
         kafka_name(field)
         for field in attrs.fields(ProducerSettings)
         if field.name not in {"acks", "enable_idempotence", "partitioner_ignore_keys",
-                              "partitioner_adaptive_partitioning_enable"}
+                              "partitioner_adaptive_partitioning_enable",
+                              "partitioner_class"}
     ],
 )
 @pytest.mark.parametrize("value", [-1, 1.5, "1", True, 2**63])
 def test_numbers_must_be_whole_and_within_kafkas_bounds(name, value):
     with pytest.raises(BadInput, match=f"{name} must be a whole number"):
         producer_settings({name: value})
+
+
+# --- partitioner.class ---------------------------------------------------------------------------
+
+
+def a_partition(topic, key, value, partitions):
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (None, None),
+        ("RoundRobinPartitioner", "RoundRobinPartitioner"),
+        ("org.apache.kafka.clients.producer.RoundRobinPartitioner", "RoundRobinPartitioner"),
+        ("random", "random"),
+        (a_partition, a_partition),
+    ],
+)
+def test_a_partitioner_is_named_as_kafka_names_it_or_is_a_function(given, kept):
+    settings = producer_settings({"partitioner.class": given})
+
+    assert settings.partitioner_class == kept
+    assert settings.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "cure"),
+    [
+        ("org.apache.kafka.clients.producer.internals.DefaultPartitioner", "leave it unset"),
+        ("org.apache.kafka.clients.producer.UniformStickyPartitioner", "partitioner.ignore.keys"),
+    ],
+)
+def test_a_partitioner_that_kafka_has_removed_is_refused_with_what_to_do(given, cure):
+    with pytest.raises(BadInput, match=r"Kafka 4\.0 has no") as caught:
+        producer_settings({"partitioner.class": given})
+
+    assert cure in caught.value.fix
+
+
+@pytest.mark.parametrize("given", ["com.example.Mine", "", 1, int, ["random"]])
+def test_what_can_be_no_partitioner_is_refused_with_what_can(given):
+    with pytest.raises(BadInput, match=r"partitioner\.class cannot be .*RoundRobinPartitioner"):
+        producer_settings({"partitioner.class": given})
+
+
+def test_ignoring_keys_means_nothing_to_a_partitioner_of_ones_own():
+    settings = producer_settings(
+        {"partitioner.class": "random", "partitioner.ignore.keys": True}
+    )
+
+    assert "has no effect" in settings.warnings[0]

@@ -54,3 +54,24 @@ def test_checks_are_named_or_given_and_called_as_the_experiment_calls_them():
 def test_a_check_that_is_not_there_is_refused_by_name():
     with pytest.raises(BadInput, match="never_lots"):
         observed_run(DOUBLED, 0, ["never_lots"])
+
+
+class Polls:
+    """Counts what readers were given."""
+
+    def __init__(self):
+        self.count = 0
+
+    def observers(self):
+        return [("record_polled", self.polled)]
+
+    def polled(self, _):
+        self.count += 1
+
+
+def test_measures_are_given_what_the_experiment_gathers():
+    """By default that is a Delivery; every run has one of its own."""
+    runs = [observed_run(DOUBLED, seed, ["never_lost"], gather=Polls) for seed in (1, 1)]
+
+    assert [run.left.count for run in runs] == [6, 6]
+    assert runs[0].verdicts == {"never_lost": "kept"}

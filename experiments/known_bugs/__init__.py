@@ -1,0 +1,19 @@
+"""Bugs that real systems had, found again: each by search, named by a check, and gone with its fix.
+
+    known_bug    what a row of the table is, and among which faults it is searched
+    searching    how a row is found, and how its fix is held up
+    telling      a row as text: for the terminal, for the page, and faults as a command's words
+    table        all rows by name
+    scenarios    what the rows' scenarios have in common
+    producers    rows P..: what producers and their retries do
+    replicas     what the rows of replication have in common
+    replication  rows R..: what leaders and elections do to acknowledged records
+    truncation   rows R04 to R08 and R12: how followers cut logs that have parted
+    planning     plans of faults that must come together
+    slips        mistakes in the code of one product, as patches of our own
+
+`python -m experiments.known_bugs` searches all, `... known_bugs P01` one of them.
+
+Not modelled: T15 of the rows, spurious zero offsets in Bufstream 0.1.0, whose mechanism was never
+published.
+"""

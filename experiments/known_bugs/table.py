@@ -1,0 +1,10 @@
+"""All rows by name."""
+
+from collections.abc import Mapping
+
+from experiments.known_bugs import producers, replication, truncation
+from experiments.known_bugs.known_bug import KnownBug
+
+_ROWS = (*producers.ROWS, *replication.ROWS, *truncation.ROWS)
+
+ROWS: Mapping[str, KnownBug] = {bug.name: bug for bug in sorted(_ROWS, key=lambda bug: bug.name)}

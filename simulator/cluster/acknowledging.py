@@ -1,0 +1,82 @@
+"""Producers with acks=all wait at a broker until their batches are committed, or cannot be.
+
+The rules stand in `protocol.replication_acks`; here are the timers, and the answers.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from simulator.cluster.coordinator import LATER
+from simulator.protocol.machine import CancelTimer, Reply, SetTimer, Step
+from simulator.protocol.messages import PartitionProduced, ProduceResponse
+from simulator.protocol.names import TopicPartition
+from simulator.protocol.replication_acks import Acked, AcksWaiting
+
+if TYPE_CHECKING:
+    from simulator.cluster.broker import Broker
+    from simulator.world.kernel import Timer
+
+
+class Acknowledging:
+    """The produce requests of a broker that wait.
+
+    Args:
+        acked: what a producer may be told now of what lies below an offset; None: wait.
+        finished: adds to an answer what is known when it leaves.
+    """
+
+    def __init__(
+        self,
+        broker: "Broker",
+        acked: Acked,
+        finished: Callable[[ProduceResponse], ProduceResponse],
+    ) -> None:
+        self._broker = broker
+        self._acked = acked
+        self._finished = finished
+        self._machine = AcksWaiting()
+        self._timers: dict[Any, Timer] = {}
+
+    def wait(
+        self,
+        to: Any,
+        results: tuple[PartitionProduced, ...],
+        ends: Mapping[TopicPartition, int],
+        timeout_ms: int,
+    ) -> Any:
+        """The answer to `to`, a connection and a number, or LATER."""
+        step = self._machine.decide_wait(to, results, ends, timeout_ms, self._acked)
+        return self._carry_out(step, to)
+
+    def settle(self, where: TopicPartition) -> None:
+        """A partition's high watermark or role has changed: answer whoever may be answered."""
+        if self._machine.waiting:
+            self._carry_out(self._machine.decide_moved(where, self._acked), None)
+
+    def _late(self, name: Any) -> None:
+        self._timers.pop(name, None)
+        self._carry_out(self._machine.decide_timeout(name[1]), None)
+
+    def _carry_out(self, step: Step, request: Any) -> Any:
+        for fact in step.facts:
+            self._machine.apply(fact)
+        replies = []
+        answer = LATER
+        for effect in step.effects:
+            if type(effect) is SetTimer:
+                node = self._broker.node
+                self._timers[effect.name] = node.after(effect.least_us, self._late, effect.name)
+            elif type(effect) is CancelTimer:
+                timer = self._timers.pop(effect.name, None)
+                if timer is not None:
+                    timer.cancel()
+            elif type(effect) is Reply:
+                if effect.to is request:
+                    answer = self._finished(effect.body)
+                else:
+                    replies.append(effect)
+        # Last: an answer lets its connection's next request in, which finds all done.
+        for one in replies:
+            connection, number = one.to
+            self._broker.answer(connection, number, self._finished(one.body))
+        return answer

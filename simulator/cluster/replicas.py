@@ -1,0 +1,350 @@
+"""The replicas of a broker in a cluster with a controller: it leads some, and follows with others.
+
+1. What the controller's log says is learnt batch by batch: of several words on one partition in
+   one batch only the last counts, so an epoch can be missed (MetadataLoader, KRaft).
+2. A batch is written, followers' fetches are woken, and with acks=all the answer waits for the
+   high watermark (see `protocol.replication_acks`). A crash in between leaves the batch without
+   an answer (point `after_append`).
+3. When a high watermark moves, consumers' fetches and waiting producers are looked at; a follower
+   learns of it with the next answer that it gets anyhow.
+
+Source: ReplicaManager.scala, Partition.scala.
+
+Not modelled here: reassignment, fetch sessions, replica.fetch.response.max.bytes, quotas.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from simulator.cluster.acknowledging import Acknowledging
+from simulator.cluster.coordinator import LATER
+from simulator.cluster.fetcher import Fetcher
+from simulator.cluster.image import Image
+from simulator.cluster.in_sync import InSync
+from simulator.cluster.lifecycle import Lifecycle
+from simulator.cluster.parked import Parked
+from simulator.cluster.replica_trace import ReplicaTrace, events_from
+from simulator.protocol import messages as m
+from simulator.protocol import replica_messages as rm
+from simulator.protocol.cleaned import CleanedBatch
+from simulator.protocol.errors import Error
+from simulator.protocol.log import LogStartMoved, Truncated
+from simulator.protocol.machine import Send, SetTimer, Step
+from simulator.protocol.names import MICROS_PER_MS, MICROS_PER_S, TopicPartition
+from simulator.protocol.partition import Partition
+from simulator.protocol.records import Batch
+from simulator.protocol.replication import Replica
+
+if TYPE_CHECKING:
+    from simulator.cluster.broker import Broker
+    from simulator.world.network import Connection
+
+_NONE = Error.NONE
+_NOT_LEADER = Error.NOT_LEADER_OR_FOLLOWER
+
+
+class Replicas:
+    """Every replica of one incarnation of a broker, and who is asked for what.
+
+    Attributes:
+        logs: each replica's partition, for whoever looks at logs alone.
+        image: the cluster as this broker knows it.
+    """
+
+    def __init__(self, broker: "Broker") -> None:
+        self.broker = broker
+        self.node = broker.node
+        self.layout = broker.layout
+        self.name = broker.node.name
+        self.replicas: dict[TopicPartition, Replica] = {}
+        self.logs: dict[TopicPartition, Partition] = {}
+        self.image = Image(self.layout.brokers)
+        self.in_sync = InSync(self)
+        self.lifecycle = Lifecycle(self)
+        self._fetchers: dict[str, Fetcher] = {}
+        self._acks = Acknowledging(broker, self._acked, self.image.produced)
+        self._consumers = Parked(broker, self._read)
+        self._followers = Parked(broker, self._reread)
+        self._only_leader = not self.layout.variant.consumers_fetch_from_followers
+        self._trace = ReplicaTrace(self.node)
+        self.handlers: dict[type, Callable[[Connection, int, Any], Any]] = {
+            m.ProduceRequest: self._produce,
+            m.FetchRequest: self._fetch,
+            m.ListOffsetsRequest: self._list_offsets,
+            m.MetadataRequest: self._metadata,
+            rm.OffsetForLeaderEpochRequest: self._epoch_ends,
+        }
+
+    def start(self) -> None:
+        """Begin: learn where things are, and be let in."""
+        self.lifecycle.start()
+        self.in_sync.start()
+        self._checkpoint(None)
+
+    # --- What the controller says ----------------------------------------------------------------
+
+    def learn(self, records: Iterable[Any]) -> None:
+        """Take over what is new in the controller's log: leaders first, then followers."""
+        changed = self.image.learn(records)
+        mine = [one for one in changed if self.name in one.replicas]
+        for one in mine:
+            if one.leader == self.name:
+                self._told(one)
+        for one in mine:
+            if one.leader != self.name:
+                self._told(one)
+        for fetcher in tuple(self._fetchers.values()):
+            fetcher.wake()
+
+    def _told(self, registration: rm.PartitionRegistration) -> None:
+        where = registration.partition
+        replica = self.replicas.get(where) or self._load(where)
+        known = replica.leader_epoch
+        step = replica.decide_registration(registration, self.node.now_us)
+        self.carry_out(where, replica, step)
+        if replica.leader_epoch != known:
+            self._trace.role(where, replica, registration.leader)
+        following = "" if replica.leading is not None else registration.leader
+        for leader, fetcher in self._fetchers.items():
+            if leader != following:
+                fetcher.leave(where)
+        if following:
+            if following not in self._fetchers:
+                self._fetchers[following] = Fetcher(self, following)
+            self._fetchers[following].join(where, replica)
+        # Whoever waits here may have to be told that the leader is another one now.
+        self._followers.wake(where)
+        self._consumers.wake(where)
+        self._acks.settle(where)
+
+    def _load(self, where: TopicPartition) -> Replica:
+        """A replica from what the disk has of it."""
+        node, layout = self.node, self.layout
+        replica = self.replicas[where] = Replica(
+            self.name,
+            where,
+            node.disk.journal(str(where)),
+            alive=self.image.alive,
+            config=layout.replication_config(where),
+            log_config=layout.log_config(where),
+            now_us=node.now_us,
+            controller=layout.controller,
+        )
+        self.logs[where] = replica.partition
+        self.broker.housekeeping.opened(where)
+        if node.incarnation:
+            self._trace.recovered(where, replica)
+        return replica
+
+    # --- Carrying out ----------------------------------------------------------------------------
+
+    def carry_out(self, where: TopicPartition, replica: Replica, step: Step) -> None:
+        """Make facts true, tell them, and look again at whoever waits for what they changed."""
+        before, end = replica.log.high_watermark, replica.log.log_end_offset
+        facts = step.facts
+        if facts and facts[0].__class__ is Batch:
+            now_us = self.node.now_us
+            if now_us - facts[0].append_time_us > MICROS_PER_S:
+                # It catches up: these are written to its disk now, however old they are.
+                replica.log.journal.written(now_us)
+        start = replica.log.log_start_offset
+        for fact in step.facts:
+            self._apply(where, replica, fact)
+        for effect in step.effects:
+            if type(effect) is Send:
+                self.in_sync.propose(effect.body)
+            elif type(effect) is SetTimer:
+                self._fetchers[replica.following.leader].rest(where, effect.least_us)
+        log = replica.log
+        if log.high_watermark != before:
+            self._trace.mark(where, replica)
+            self._consumers.wake(where)
+            self._acks.settle(where)
+        elif log.log_start_offset != start:
+            self._consumers.wake(where)
+        if log.log_end_offset != end:
+            self._followers.wake(where)
+
+    def _apply(self, where: TopicPartition, replica: Replica, fact: Any) -> None:
+        kind = fact.__class__
+        if kind is Batch or kind is CleanedBatch:
+            replica.apply(fact)
+            if self.broker.housekeeping.watches_appends:
+                self.broker.housekeeping.appended(where)
+            self._trace.replicated(where, fact)
+        elif kind is Truncated:
+            cuts = fact.fully or fact.offset < replica.log.log_end_offset
+            gone = events_from(replica.log.journal.facts, fact) if cuts else ()
+            replica.apply(fact)
+            if cuts:
+                self._trace.cut(where, replica.log.log_end_offset, gone)
+        else:
+            replica.apply(fact)
+            if kind is LogStartMoved:
+                self._trace.start_moved(where, replica)
+
+    def refusal(self, where: TopicPartition) -> Error | None:
+        """Why this broker does not lead a partition, or None."""
+        replica = self.replicas.get(where)
+        return self.image.not_here(where) if replica is None else replica.refusal(-1)
+
+    def apply(self, where: TopicPartition, fact: Any) -> None:
+        """Make a fact of housekeeping true in a replica."""
+        self.replicas[where].apply(fact)
+
+    def changed(self, where: TopicPartition) -> None:
+        """A log's start or content has changed otherwise than by a producer or a leader."""
+        self._consumers.wake(where)
+        self._followers.wake(where)
+
+    def _checkpoint(self, due: Any) -> None:
+        """Keep every high watermark (replica.high.watermark.checkpoint.interval.ms)."""
+        if due is not None:
+            for replica in self.replicas.values():
+                replica.checkpoint()
+        interval_ms = self.layout.replication.replica_high_watermark_checkpoint_interval_ms
+        self.node.after(interval_ms * MICROS_PER_MS, self._checkpoint, True)
+
+    # --- Producers -------------------------------------------------------------------------------
+
+    def _produce(self, connection: "Connection", number: int, body: m.ProduceRequest) -> Any:
+        now_us = self.node.now_us
+        acks = body.acks
+        results = []
+        ends: dict[TopicPartition, int] = {}
+        for where, batch in body.batches:
+            replica = self.replicas.get(where)
+            if replica is None:
+                answer = m.PartitionProduced(where, self.image.not_here(where))
+                self._trace.not_appended(where, batch, answer)
+            else:
+                fact, answer = replica.decide_append(batch, now_us, acks)
+                if fact is not None:
+                    self._append(where, replica, fact)
+                else:
+                    self._trace.not_appended(where, batch, answer)
+            if answer.error is _NONE:
+                ends[where] = answer.base_offset + len(batch.records)
+            results.append(answer)
+        if not self.node.point("after_append"):
+            return LATER
+        if acks != -1 or not ends:
+            return self.image.produced(m.ProduceResponse(tuple(results))) if acks else None
+        return self._acks.wait((connection, number), tuple(results), ends, body.timeout_ms)
+
+    def _append(self, where: TopicPartition, replica: Replica, batch: Batch) -> None:
+        self._trace.appended(where, batch)
+        before = replica.log.high_watermark
+        replica.apply(batch)
+        if self.broker.housekeeping.watches_appends:
+            self.broker.housekeeping.appended(where)
+        if self._followers.at.get(where):
+            self._followers.wake(where)
+        if replica.log.high_watermark != before:
+            self._trace.mark(where, replica)
+            self._consumers.wake(where)
+            self._acks.settle(where)
+
+    def _acked(self, where: TopicPartition, offset: int) -> Error | None:
+        replica = self.replicas.get(where)
+        return _NOT_LEADER if replica is None else replica.acked(offset)
+
+    # --- Readers ---------------------------------------------------------------------------------
+
+    def _fetch(self, connection: "Connection", number: int, body: m.FetchRequest) -> Any:
+        parked = self._consumers
+        if body.replica:
+            parked = self._followers
+            answer, enough = self._followed(body)
+            if not enough:  # What it had taken may have let others append, in this instant.
+                answer, enough = self._reread(body)
+        else:
+            answer, enough = self._read(body)
+        if enough or not body.max_wait_ms:
+            return answer
+        parked.hold(connection, number, body, answer)
+        return LATER
+
+    def _read(self, body: m.FetchRequest) -> tuple[m.FetchResponse, bool]:
+        """The answer to a consumer as of now, and whether there is reason to give it now."""
+        size, enough = 0, not body.partitions
+        left = body.max_bytes
+        results = []
+        for fetch in body.partitions:
+            where = fetch[0]
+            replica = self.replicas.get(where)
+            if replica is None:
+                results.append(m.PartitionFetched(where, self.image.not_here(where)))
+                enough = True
+                continue
+            most = min(fetch.max_bytes, left)
+            if left <= 0:  # The response is full: this partition's turn comes next time.
+                results.append(m.PartitionFetched(where, _NONE, replica.high_watermark))
+                continue
+            wanted = fetch if most == fetch.max_bytes else fetch._replace(max_bytes=most)
+            read = replica.read(wanted, body.isolation_level, only_leader=self._only_leader)
+            results.append(read)
+            enough = enough or read.error is not _NONE
+            if read.batches:
+                taken = replica.partition.bytes_of(read.batches)
+                size += taken
+                left -= taken
+        return m.FetchResponse(tuple(results)), enough or size >= body.min_bytes
+
+    def _followed(self, body: m.FetchRequest) -> tuple[m.FetchResponse, bool]:
+        """The answer to a follower, whose progress is noted first."""
+        now_us = self.node.now_us
+        results = []
+        enough = not body.partitions
+        for fetch in body.partitions:
+            where = fetch[0]
+            replica = self.replicas.get(where)
+            if replica is None:
+                results.append(rm.ReplicaFetched(where, self.image.not_here(where)))
+                enough = True
+                continue
+            answer, step = replica.decide_fetch(fetch, body.replica, now_us, body.broker_epoch)
+            if step.facts:
+                self.carry_out(where, replica, step)
+            results.append(answer)
+            enough = enough or not answer.is_empty
+        return m.FetchResponse(tuple(results)), enough
+
+    def _reread(self, body: m.FetchRequest) -> tuple[m.FetchResponse, bool]:
+        """The answer to a follower as of now; its progress was noted when it asked."""
+        results = []
+        enough = False
+        for fetch in body.partitions:
+            replica = self.replicas[fetch[0]]
+            answer = replica.reread(fetch, body.replica)
+            results.append(answer)
+            enough = enough or not answer.is_empty
+        return m.FetchResponse(tuple(results)), enough
+
+    def _list_offsets(self, _: "Connection", __: int, body: m.ListOffsetsRequest) -> Any:
+        results = []
+        for where, timestamp_ms, leader_epoch in body.partitions:
+            replica = self.replicas.get(where)
+            if replica is None:
+                results.append(m.OffsetListed(where, self.image.not_here(where)))
+            elif body.replica:
+                results.append(replica.bound(rm.BoundAsked(where, leader_epoch, timestamp_ms)))
+            else:
+                isolation = body.isolation_level
+                results.append(replica.list_offset(timestamp_ms, isolation, leader_epoch))
+        return m.ListOffsetsResponse(tuple(results))
+
+    def _epoch_ends(
+        self, _: "Connection", __: int, body: rm.OffsetForLeaderEpochRequest
+    ) -> rm.OffsetForLeaderEpochResponse:
+        results = []
+        for asked in body.partitions:
+            replica = self.replicas.get(asked.partition)
+            if replica is None:
+                results.append(rm.EpochEnd(asked.partition, self.image.not_here(asked.partition)))
+            else:
+                results.append(replica.epoch_end(asked))
+        return rm.OffsetForLeaderEpochResponse(tuple(results))
+
+    def _metadata(self, _: "Connection", __: int, body: m.MetadataRequest) -> Any:
+        return self.image.metadata(body.topics)

@@ -1,0 +1,279 @@
+"""Laws of replicated partitions in a running cluster: replication, elections, coming back."""
+
+import attrs
+import pytest
+
+from simulator import Crash, FaultPlan, Seeded, Variant, simulate
+from simulator.scenario.faults import Clog, DiskLoss, Partition, Pause
+from tests.clustered import events, times_ms
+from tests.replicated_orders import replicated_orders
+
+BROKERS = ("broker-0", "broker-1", "broker-2")
+LONG = {"delivery.timeout.ms": 60_000}
+
+
+def run(*faults, chooser=None, **given):
+    given.setdefault("producer", LONG)
+    made = replicated_orders(**given)
+    return simulate(attrs.evolve(made, faults=FaultPlan(faults)), chooser)
+
+
+def by_node(trace, kind):
+    """The events of a kind by node, without their kind."""
+    found = {}
+    for entry in trace.of(kind):
+        found.setdefault(entry[2], []).append(entry[4][1:])
+    return found
+
+
+def logs(trace):
+    """What each broker appended, led or followed, in the order of offsets it came to last."""
+    held = {name: {} for name in BROKERS}
+    for entry in trace.of("batch_appended", "replica_appended", "log_truncated", "log_recovered"):
+        kind, topic, number, offset, ids, *_ = entry[4]
+        log = held[entry[2]].setdefault((topic, number), {})
+        if kind in ("log_truncated", "log_recovered"):
+            offset = ids if kind == "log_recovered" else offset
+            for at in [at for at in log if at >= offset]:
+                del log[at]
+        else:
+            log.update({offset + at: one for at, one in enumerate(ids)})
+    return {name: {at: log for at, log in ours.items() if log} for name, ours in held.items()}
+
+
+def agreed(trace):
+    """The one log of all brokers."""
+    held = logs(trace)
+    first = held[BROKERS[0]]
+    assert all(one == first for one in held.values())
+    return first
+
+
+def ended(trace):
+    return events(trace, "run_ended")[0][0]
+
+
+def acknowledged(trace):
+    return {one[0] for one in events(trace, "record_acknowledged")}
+
+
+# --- Without faults ----------------------------------------------------------------------------
+
+
+def test_every_replica_gets_every_record():
+    trace = run()
+
+    assert ended(trace) == "quiet"
+    assert len(agreed(trace)["orders", 0]) == 5
+    assert len(acknowledged(trace)) == 5
+    assert by_node(trace, "became_leader") == {"broker-0": [("orders", 0, 0, 0)]}
+
+
+def test_nothing_is_polled_beyond_the_high_watermark():
+    trace = run()
+    mark = -1
+    for entry in trace.of("high_watermark_moved", "record_polled"):
+        if entry[4][0] == "record_polled":
+            assert entry[4][4] < mark
+        elif entry[2] == "broker-0":
+            assert entry[4][3] > mark
+            mark = entry[4][3]
+    assert mark == 5
+
+
+def test_an_acknowledgement_waits_for_every_in_sync_replica():
+    trace = run(Clog("broker-2", "broker-0", 0, 1_500))
+
+    assert min(times_ms(trace, "record_acknowledged")) > 1_500
+
+
+def test_acks_1_does_not_wait():
+    settings = {"acks": "1", "enable.idempotence": False}
+    trace = run(Clog("broker-2", "broker-0", 0, 1_500), producer=settings)
+
+    assert min(times_ms(trace, "record_acknowledged")) < 100
+
+
+# --- Followers that go ---------------------------------------------------------------------------
+
+
+def test_a_follower_that_is_cut_off_from_its_leader_leaves_the_in_sync_set_and_comes_back():
+    trace = run(Partition(("broker-2",), ("broker-0", "broker-1"), 0, 8_000))
+
+    sets = [one[3] for one in events(trace, "isr_changed")]
+    assert sets == [("broker-0", "broker-1"), BROKERS]
+    assert not trace.of("broker_fenced")
+    assert len(agreed(trace)["orders", 0]) == 5
+    assert ended(trace) == "quiet"
+
+
+def test_a_follower_that_died_leaves_the_in_sync_set_when_its_session_ends():
+    trace = run(Crash("broker-2", at_ms=20, down_ms=5_000))
+
+    assert times_ms(trace, "broker_fenced") == [pytest.approx(1_000, abs=600)]
+    assert [one[3] for one in events(trace, "isr_changed")] == [("broker-0", "broker-1"), BROKERS]
+    assert len(agreed(trace)["orders", 0]) == 5
+
+
+def test_without_enough_in_sync_replicas_nothing_is_taken():
+    trace = run(
+        Crash("broker-1", at_ms=0, down_ms=6_000),
+        Crash("broker-2", at_ms=0, down_ms=6_000),
+        per_s=1,
+    )
+
+    refused = {one[3] for one in events(trace, "append_refused")}
+    assert refused == {"NOT_ENOUGH_REPLICAS"}
+    assert len(acknowledged(trace)) == 5
+    assert len(agreed(trace)["orders", 0]) == 5
+
+
+def alone(**given):
+    """Both followers die while a record waits for them, and come back much later."""
+    return run(
+        Crash("broker-1", at_ms=150, down_ms=6_000),
+        Crash("broker-2", at_ms=150, down_ms=6_000),
+        producer={**LONG, "request.timeout.ms": 20_000},
+        **given,
+    )
+
+
+def test_a_record_that_was_refused_after_its_append_stays():
+    """Before the high watermark was frozen: the in-sync set shrinks while the record waits, the
+    producer is told an error, and the record is in the log nevertheless; an idempotent retry does
+    not double it."""
+    trace = alone(variant=Variant(frozen_below_min_isr=False))
+
+    told = {one[4] for one in events(trace, "batch_retried")}
+    assert "NOT_ENOUGH_REPLICAS_AFTER_APPEND" in told
+    assert trace.of("batch_deduplicated")
+    assert sorted(agreed(trace)["orders", 0].values()) == sorted(acknowledged(trace))
+
+
+def test_a_record_waits_while_too_few_are_in_sync():
+    """The high watermark stands still, so nothing is acknowledged, and nothing is refused."""
+    trace = alone()
+
+    assert not events(trace, "batch_retried")
+    assert max(times_ms(trace, "record_acknowledged")) > 6_000
+    assert sorted(agreed(trace)["orders", 0].values()) == sorted(acknowledged(trace))
+
+
+# --- Leaders that go -----------------------------------------------------------------------------
+
+
+def test_another_in_sync_replica_leads_when_the_leader_died():
+    trace = run(Crash("broker-0", at_ms=150, down_ms=4_000))
+
+    (first, *_) = events(trace, "leader_elected")
+    assert first[2:] == ("broker-1", 1, ("broker-1", "broker-2"), "clean")
+    assert acknowledged(trace) == set(agreed(trace)["orders", 0].values())
+    assert ended(trace) == "quiet"
+
+
+def test_a_leader_that_comes_back_follows_and_cuts_what_the_others_do_not_have():
+    """With acks=1 the dead leader has what nobody else has."""
+    trace = run(
+        Clog("broker-1", "broker-0", 0, 300),
+        Clog("broker-2", "broker-0", 0, 300),
+        Crash("broker-0", at_ms=150, down_ms=4_000),
+        producer={"acks": "1", "enable.idempotence": False},
+    )
+
+    cut = events(trace, "log_truncated")
+    assert cut
+    lost = {one for _, _, _, ids in cut for one in ids}
+    assert lost & acknowledged(trace)
+    agreed(trace)
+
+
+def test_a_leader_that_stood_still_is_deposed_and_learns_of_it():
+    trace = run(Pause("broker-0", 150, 5_000))
+
+    assert events(trace, "leader_elected")[0][2:4] == ("broker-1", 1)
+    assert ("orders", 0, 1, "broker-1") in by_node(trace, "became_follower")["broker-0"]
+    assert acknowledged(trace) == set(agreed(trace)["orders", 0].values())
+
+
+def test_a_leader_that_is_cut_off_from_the_controller_is_deposed():
+    trace = run(Partition(("broker-0",), ("controller", "broker-*"), 150, 6_000))
+
+    assert events(trace, "leader_elected")[0][2] == "broker-1"
+    assert acknowledged(trace) <= set(agreed(trace)["orders", 0].values())
+
+
+def test_without_an_in_sync_replica_nobody_leads():
+    trace = run(
+        Crash("broker-1", at_ms=0, down_ms=4_000),
+        Crash("broker-2", at_ms=0, down_ms=20_000),
+        Crash("broker-0", at_ms=2_500, down_ms=10_000),
+        broker={"min.insync.replicas": 1},
+    )
+
+    found = [(one[2], one[5]) for one in events(trace, "leader_elected")]
+    assert ("", "none") in found
+    assert ended(trace) == "quiet"
+
+
+def test_an_unclean_election_takes_whoever_lives():
+    trace = run(
+        Crash("broker-1", at_ms=0, down_ms=4_000),
+        Crash("broker-2", at_ms=0, down_ms=20_000),
+        Crash("broker-0", at_ms=2_500, down_ms=20_000),
+        broker={"min.insync.replicas": 1, "unclean.leader.election.enable": True},
+    )
+
+    assert "unclean" in {one[5] for one in events(trace, "leader_elected")}
+    agreed(trace)
+
+
+def test_the_preferred_leader_leads_again_in_time():
+    trace = run(
+        Crash("broker-0", at_ms=150, down_ms=2_000),
+        broker={"leader.imbalance.check.interval.seconds": 6},
+        events=12,
+        per_s=1,
+    )
+
+    assert [(one[2], one[5]) for one in events(trace, "leader_elected")] == [
+        ("broker-1", "clean"),
+        ("broker-0", "preferred"),
+    ]
+    assert acknowledged(trace) == set(agreed(trace)["orders", 0].values())
+
+
+# --- Disks -------------------------------------------------------------------------------------
+
+
+def test_a_replaced_broker_gets_everything_again():
+    trace = run(DiskLoss("broker-2", 700, 2_000))
+
+    assert events(trace, "log_recovered")[0][2:] == (0, 0)
+    ids = [one for entry in trace.of("replica_appended") if entry[2] == "broker-2"
+           for one in entry[4][4]]  # fmt: skip
+    assert len(ids) > len(set(ids))
+    assert ended(trace) == "quiet"
+
+
+def test_a_power_loss_takes_what_was_not_flushed_and_replication_brings_it_back():
+    trace = run(Crash("broker-2", at_ms=700, down_ms=2_000, mode="power"))
+
+    assert events(trace, "log_recovered")[0][2:] == (0, 0)
+    assert acknowledged(trace) == set(logs(trace)["broker-0"]["orders", 0].values())
+
+
+# --- Other ways --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["high watermark", "KIP-101", "KIP-279", "KIP-320"])
+def test_every_way_to_truncate_survives_one_dead_leader(way):
+    variant = Variant(truncation=way, consumers_validate=False)
+    trace = run(Crash("broker-0", at_ms=150, down_ms=4_000), variant=variant)
+
+    assert acknowledged(trace) == set(agreed(trace)["orders", 0].values())
+
+
+def test_one_seed_gives_one_run_also_with_replicas():
+    digests = {run(chooser=Seeded(7)).digest() for _ in range(2)}
+
+    assert len(digests) == 1
