@@ -22,7 +22,9 @@ from simulator.scenario.topology import Topic
 from simulator.scenario.workload import Workload
 
 if TYPE_CHECKING:
+    from simulator.protocol.consumer_settings import ConsumerSettings
     from simulator.protocol.partition import Partition
+    from simulator.protocol.producer_settings import ProducerSettings
     from simulator.protocol.replication import Replica
     from simulator.scenario.workload import WorkItem
     from simulator.world.kernel import Steps
@@ -191,11 +193,15 @@ class Cluster:
 
     # --- Clients -----------------------------------------------------------------------------
 
-    def producer(self, node: "Node", settings: Mapping[str, Any] | None = None) -> Producer:
+    def producer(
+        self, node: "Node", settings: "Mapping[str, Any] | ProducerSettings | None" = None
+    ) -> Producer:
         """A producer on a node, for as long as its incarnation lives."""
         return Producer(node, self.layout.brokers, settings or {})
 
-    def consumer(self, node: "Node", settings: Mapping[str, Any] | None = None) -> Consumer:
+    def consumer(
+        self, node: "Node", settings: "Mapping[str, Any] | ConsumerSettings | None" = None
+    ) -> Consumer:
         """A consumer on a node, for as long as its incarnation lives."""
         return Consumer(node, self.layout.brokers, settings or {})
 

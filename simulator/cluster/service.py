@@ -35,6 +35,7 @@ from simulator.errors import (
     NoOffsetForPartition,
     RequestTimedOut,
 )
+from simulator.protocol.consumer_settings import ConsumerSettings, consumer_settings
 from simulator.protocol.names import MICROS_PER_MS, TopicPartition
 from simulator.world.node import PowerCut
 
@@ -91,6 +92,7 @@ class Service:
         self._busy: dict[str, int] = {}  # node -> the incarnation that is handling a record
         self._ended: dict[str, int] = {}  # node -> the incarnation that has given up
         self._consumers: dict[str, Consumer] = {}
+        self._settings = _settings(group, serving)  # At once, so that a mistake is told at once.
         self.nodes = [
             cluster.node(f"{group}-{number}", self._boot) for number in range(instances)
         ]
@@ -120,11 +122,9 @@ class Service:
         )
 
     def _boot(self, node: "Node") -> None:
-        settings = {"group.id": self.group, **self.serving.settings}
-        settings.setdefault("enable.auto.commit", self.serving.commit == "auto")
         context = Context(self._cluster, node, self.serving.producer)
         handler = self._factory(context)
-        consumer = self._consumers[node.name] = self._cluster.consumer(node, settings)
+        consumer = self._consumers[node.name] = self._cluster.consumer(node, self._settings)
         node.start(self._live(node, consumer, context, handler), "service")
 
     def _live(
@@ -279,3 +279,14 @@ def _steps(work: Any) -> Steps:
 
 def _awaiting(work: Any) -> Steps:
     return (yield from work.__await__())
+
+
+def _settings(group: str, serving: Serving) -> ConsumerSettings:
+    """The settings of a group's consumers.
+
+    Raises:
+        BadInput: one is unknown or not allowed.
+    """
+    given = {"group.id": group, **serving.settings}
+    given.setdefault("enable.auto.commit", serving.commit == "auto")
+    return consumer_settings(given, f"consumers of {group}")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from simulator.cluster.producer import Producer
+from simulator.protocol.producer_settings import producer_settings
 
 if TYPE_CHECKING:
     from simulator.cluster.cluster import Cluster
@@ -24,6 +25,9 @@ class Source:
     Args:
         items: what to hand over, in the order of their times.
         settings: the producer's, by Kafka's names.
+
+    Raises:
+        BadInput: a setting is unknown or not allowed.
     """
 
     def __init__(
@@ -35,7 +39,7 @@ class Source:
     ) -> None:
         self._cluster = cluster
         self._items = items
-        self._settings = settings
+        self._settings = producer_settings(settings, f"producer of {name}")
         self._next: WorkItem | None = next(items, None)
         self._timer: Timer | None = None
         self._handed_over = 0

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.commands.outcome import WrongUsage
 from simulator.commands.sandbox import find
+from simulator.errors import BadInput
 
 if TYPE_CHECKING:
     from simulator.commands.declared import Declared
     from simulator.report.findings import Replay
+    from simulator.study.experiment import Experiment
     from simulator.study.results import CellResult, PromiseOutcome, Results
 
 ABOUT = """\
@@ -69,6 +71,7 @@ def execute(options: argparse.Namespace) -> int:
     if options.first_seed is not None:
         changes.update(first_seed=options.first_seed)
     experiment = attrs.evolve(found.experiment, **changes)
+    _refuse_mistakes(experiment)
     with shown_progress(experiment.name) as progress:
         results = replicate(
             experiment,
@@ -80,6 +83,23 @@ def execute(options: argparse.Namespace) -> int:
     folder = options.out or Path("results") / experiment.name
     _tell(found, results, folder, options)
     return results.exit_code
+
+
+def _refuse_mistakes(experiment: "Experiment") -> None:
+    """Look at every cell's scenario before any runs; what else fails, fails as a run.
+
+    Raises:
+        BadInput: a scenario asks for what is not there, or has a setting that is not allowed.
+    """
+    from simulator.study.simulate import refuse_what_cannot_run
+
+    for cell in experiment.cells():
+        try:
+            refuse_what_cannot_run(experiment.scenario(cell.factors, experiment.first_seed))
+        except BadInput:
+            raise
+        except Exception:  # noqa: BLE001, S110 - the run tells it, with its cell and its seed
+            pass
 
 
 def _tell(

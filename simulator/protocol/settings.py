@@ -50,7 +50,12 @@ def parse_settings(
         if fields[name] in values:
             raise BadInput("set twice:", where, name, "give it once, by Kafka's name")
         values[fields[name]] = value
-    return cls(**values)
+    try:
+        return cls(**values)
+    except BadInput as error:
+        if error.where:
+            raise
+        raise BadInput(error.what, where, error.value, error.fix) from None
 
 
 def whole(least: int, most: int | None = None) -> Any:

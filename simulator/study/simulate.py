@@ -63,3 +63,16 @@ def simulate(
         trace.meta["unmet"] = [f"{site}#{k}" for site, k in door.unmet]
     return trace
 
+
+def refuse_what_cannot_run(scenario: "Scenario") -> None:
+    """Put a scenario into a world, and do not run it: mistakes in its settings come out.
+
+    Raises:
+        BadInput: a setting is unknown or not allowed, or something is asked for that is not there.
+    """
+    from simulator.chance import Zero
+    from simulator.cluster.deploy import deploy
+    from simulator.trace.trace import Trace
+    from simulator.world.world import World
+
+    deploy(World(scenario, Zero(), Trace(keep=False)))

@@ -3,8 +3,9 @@
 import attrs
 import pytest
 
-from simulator import Crash, FaultPlan, Seeded, Variant, simulate
+from simulator import CHECKS, Crash, FaultPlan, Seeded, Variant, simulate
 from simulator.scenario.faults import Clog, DiskLoss, Partition, Pause
+from simulator.trace.history import history
 from tests.clustered import events, times_ms
 from tests.replicated_orders import replicated_orders
 
@@ -157,6 +158,24 @@ def test_a_record_waits_while_too_few_are_in_sync():
     assert not events(trace, "batch_retried")
     assert max(times_ms(trace, "record_acknowledged")) > 6_000
     assert sorted(agreed(trace)["orders", 0].values()) == sorted(acknowledged(trace))
+
+
+def test_a_write_that_was_given_up_and_stayed_is_seen():
+    """It was told as unknown, not as failed; who reads finds it, and no check calls that wrong."""
+    trace = run(
+        Crash("broker-1", at_ms=150, down_ms=12_000),
+        Crash("broker-2", at_ms=150, down_ms=12_000),
+        producer={"delivery.timeout.ms": 3_000, "request.timeout.ms": 1_000, "linger.ms": 0},
+    )
+
+    given_up = {one[0] for one in events(trace, "record_failed") if not one[3]}
+    polled = {one[4] for one in events(trace, "record_polled")}
+    assert given_up & polled
+    assert not given_up & acknowledged(trace)
+    told = {send.event_id for send in history(trace).sends_that("unknown")}
+    assert given_up & polled <= told
+    for name in ("failed_is_never_read", "acknowledged_is_read", "replicas_agree"):
+        assert CHECKS[name](trace)
 
 
 # --- Leaders that go -----------------------------------------------------------------------------

@@ -52,6 +52,40 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+IMPOSSIBLE = {
+    '[guarantee]\nname = "x"\nproducer = { "enable.idempotence" = true, acks = "1" }': (
+        "enable.idempotence=true needs acks=all, but acks is '1'"
+    ),
+    '[guarantee]\nname = "x"\nproducer = { "enable.idempotence" = true, '
+    '"max.in.flight.requests.per.connection" = 6 }': "needs max.in.flight.requests.per.conn",
+    '[guarantee]\nname = "x"\nproducer = { "delivery.timeout.ms" = 1000 }': (
+        "must be at least linger.ms + request.timeout.ms (5 + 30000): 1000"
+    ),
+    '[[topology.topics]]\nname = "orders"\nsettings = { "cleanup.policy" = "shrink" }': (
+        "topic orders: cleanup.policy is a list of compact and delete: 'shrink'"
+    ),
+    '[[topology.topics]]\nname = "orders"\nsettings = { "retention.ms" = -5 }': (
+        "topic orders: retention.ms must be a whole number from -1: -5"
+    ),
+    '[broker]\n"log.cleanup.policy" = "shrink"': "broker: log.cleanup.policy is a list of",
+    '[broker]\n"min.insync.replicas" = 0': "broker: min.insync.replicas must be a whole number",
+    '[broker]\n"broker.session.timeout.ms" = 0': "broker.session.timeout.ms must be a whole",
+    '[consumers.settings]\n"auto.offset.reset" = "sometimes"': "auto.offset.reset",
+}
+
+
+@pytest.mark.parametrize("text", IMPOSSIBLE)
+def test_what_kafka_refuses_is_refused_before_anything_runs(folder, text, capsys):
+    (folder / "impossible.toml").write_text(text)
+
+    assert main(["run", "impossible.toml"]) == 65
+
+    said = capsys.readouterr().err
+    assert IMPOSSIBLE[text] in said
+    assert said.count("\n") == 1
+    assert not (folder / "results").exists()
+
+
 def test_a_scenario_whose_guarantee_holds_ends_with_0(folder, capsys):
     assert main(["run", "calm.toml", "--runs", "2", "--workers", "1"]) == 0
 
