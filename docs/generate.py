@@ -2,6 +2,7 @@
 
     not_modelled.md   each paragraph of a module's docstring that begins "Not modelled:"
     reference.md      each public name: its signature and what it says of itself
+    settings.md       each of Kafka's settings: its default, or why it is refused
     known_bugs.md     each row of experiments/known_bugs: it is searched, which takes a minute
 
 tests/test_documentation.py fails when a page is not what this would write; for known_bugs.md,
@@ -114,7 +115,14 @@ def known_bugs() -> str:
     return page
 
 
-PAGES = {"not_modelled.md": not_modelled, "reference.md": reference}
+def settings() -> str:
+    """The page of Kafka's settings."""
+    sys.path.insert(0, str(ROOT))
+    page: str = importlib.import_module("docs.settings_tables").page()
+    return NOTE + page
+
+
+PAGES = {"not_modelled.md": not_modelled, "reference.md": reference, "settings.md": settings}
 SEARCHED = {"known_bugs.md": known_bugs}
 
 

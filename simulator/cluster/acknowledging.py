@@ -22,14 +22,14 @@ class Acknowledging:
 
     Args:
         acked: what a producer may be told now of what lies below an offset; None: wait.
-        finished: adds to an answer what is known when it leaves.
+        finished: given whom an answer is for, adds to it what is known when it leaves.
     """
 
     def __init__(
         self,
         broker: "Broker",
         acked: Acked,
-        finished: Callable[[ProduceResponse], ProduceResponse],
+        finished: Callable[[Any, ProduceResponse], Any],
     ) -> None:
         self._broker = broker
         self._acked = acked
@@ -72,11 +72,11 @@ class Acknowledging:
                     timer.cancel()
             elif type(effect) is Reply:
                 if effect.to is request:
-                    answer = self._finished(effect.body)
+                    answer = self._finished(request, effect.body)
                 else:
                     replies.append(effect)
         # Last: an answer lets its connection's next request in, which finds all done.
         for one in replies:
             connection, number = one.to
-            self._broker.answer(connection, number, self._finished(one.body))
+            self._broker.answer(connection, number, self._finished(one.to, one.body))
         return answer

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from simulator.cluster.replicas import Replicas
 
 PURPOSE = "replication"
+ORDER = (rm.EpochAsked, rm.BoundAsked, m.FetchPartition)  # What is asked first.
 SOCKET_TIMEOUT_MS = 30_000  # replica.socket.timeout.ms
 FETCH_RESPONSE_MAX_BYTES = 10_485_760  # replica.fetch.response.max.bytes
 
@@ -80,19 +81,22 @@ class Fetcher:
 
     def _asks(self) -> tuple[Ask, ...]:
         """The questions of the kind that comes first."""
-        found: dict[type, list[Ask]] = {}
+        asks: list[Ask] = []
+        resting = self._resting
+        only_fetches = True
         for where, replica in self._followed.items():
-            if where in self._resting:
+            if where in resting:
                 continue
             facts, ask = replica.decide_ask()
             if facts:
                 self._replicas.carry_out(where, replica, Step(facts))
             if ask is not None:
-                found.setdefault(type(ask), []).append(ask)
-        for kind in (rm.EpochAsked, rm.BoundAsked, m.FetchPartition):
-            if kind in found:
-                return tuple(found[kind])
-        return ()
+                asks.append(ask)
+                only_fetches = only_fetches and ask.__class__ is m.FetchPartition
+        if only_fetches:
+            return tuple(asks)
+        first = next(kind for kind in ORDER if any(isinstance(ask, kind) for ask in asks))
+        return tuple(ask for ask in asks if isinstance(ask, first))
 
     def _request(self, asks: tuple[Any, ...]) -> Any:
         replicas = self._replicas

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from simulator.cluster.broker_settings import BrokerSettings, warnings
+from simulator.cluster.markers import OpenTransactions
 from simulator.protocol import messages as m
 from simulator.protocol.controller_facts import ControllerSettings, controller_settings
 from simulator.protocol.errors import Error
@@ -59,6 +60,7 @@ class Layout:
         metadata_log: the controller's log.
         first_records: what stands in it when the world begins.
         first_epochs: each broker's epoch then.
+        transactions: what coordinators know, in place of them.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Layout:
         self.metadata_log = Journal("__cluster_metadata")
         self.first_records: tuple[Any, ...] = ()
         self.first_epochs: dict[str, int] = {}
+        self.transactions = OpenTransactions(verifies=variant.verifies_transactions)
         self._producer_ids = count()
         self._leaders: dict[TopicPartition, str] = {}
         self._topics: dict[str, Topic] = {}

@@ -45,13 +45,15 @@ class Parked:
 
     Args:
         look: gives the answer to a fetch as of now, and whether there is reason to give it.
+        anew: look once more when time is up: marks may have moved for which nobody was woken.
     """
 
-    __slots__ = ("_broker", "_look", "at")
+    __slots__ = ("_broker", "_look", "_time_up", "at")
 
-    def __init__(self, broker: "Broker", look: Look) -> None:
+    def __init__(self, broker: "Broker", look: Look, *, anew: bool = False) -> None:
         self._broker = broker
         self._look = look
+        self._time_up = self._look_and_finish if anew else self._finish
         self.at: dict[TopicPartition, list[_Waiting]] = {}  # Empty lists stay.
 
     def hold(
@@ -69,16 +71,23 @@ class Parked:
                 at = self.at[one[0]] = []
             at.append(waiting)
         waiting.timer = self._broker.node.after(
-            body.max_wait_ms * MICROS_PER_MS, self._finish, waiting
+            body.max_wait_ms * MICROS_PER_MS, self._time_up, waiting
         )
 
     def wake(self, where: TopicPartition) -> None:
         """Something has changed in a partition: answer the fetches that now have enough."""
-        for waiting in tuple(self.at.get(where, ())):
+        at = self.at.get(where)
+        if not at:
+            return
+        for waiting in tuple(at):
             if not waiting.done:
                 waiting.answer, enough = self._look(waiting.body)
                 if enough:
                     self._finish(waiting)
+
+    def _look_and_finish(self, waiting: _Waiting) -> None:
+        waiting.answer, _ = self._look(waiting.body)
+        self._finish(waiting)
 
     def _finish(self, waiting: _Waiting) -> None:
         waiting.done = True

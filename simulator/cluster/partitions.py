@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from simulator.cluster.coordinator import LATER
+from simulator.cluster.markers import Markers
 from simulator.cluster.parked import Parked
 from simulator.protocol import messages as m
 from simulator.protocol.errors import Error
@@ -35,6 +36,7 @@ class Partitions:
         self._node = broker.node
         self._layout = broker.layout
         self._parked = Parked(broker, self._read)
+        self._takes_part = broker.layout.transactions.takes_part
         self.logs: dict[TopicPartition, Partition] = {}
         for where in broker.layout.led_by(broker.node.name):
             self.lead(where)
@@ -43,6 +45,7 @@ class Partitions:
             m.FetchRequest: self._fetch,
             m.ListOffsetsRequest: self._list_offsets,
             m.MetadataRequest: self._metadata,
+            m.WriteTxnMarkersRequest: Markers(self._produce, lambda answer: answer).write,
         }
         self._tells_appended = self._node.trace.wants("batch_appended")
 
@@ -75,7 +78,8 @@ class Partitions:
             if partition is None:
                 results.append(m.PartitionProduced(where, self._layout.not_here(where)))
                 continue
-            fact, answer = partition.decide_append(batch, now_us)
+            verified = not batch.transactional or self._takes_part(where, batch)
+            fact, answer = partition.decide_append(batch, now_us, verified=verified)
             if fact is not None:
                 partition.apply(fact)
                 if self._tells_appended:

@@ -22,6 +22,7 @@ from simulator.cluster.fetcher import Fetcher
 from simulator.cluster.image import Image
 from simulator.cluster.in_sync import InSync
 from simulator.cluster.lifecycle import Lifecycle
+from simulator.cluster.markers import Markers
 from simulator.cluster.parked import Parked
 from simulator.cluster.replica_trace import ReplicaTrace, events_from
 from simulator.protocol import messages as m
@@ -34,6 +35,7 @@ from simulator.protocol.names import MICROS_PER_MS, MICROS_PER_S, TopicPartition
 from simulator.protocol.partition import Partition
 from simulator.protocol.records import Batch
 from simulator.protocol.replication import Replica
+from simulator.protocol.replication_facts import FollowerFetched, HighWatermarkTold
 
 if TYPE_CHECKING:
     from simulator.cluster.broker import Broker
@@ -62,17 +64,21 @@ class Replicas:
         self.in_sync = InSync(self)
         self.lifecycle = Lifecycle(self)
         self._fetchers: dict[str, Fetcher] = {}
-        self._acks = Acknowledging(broker, self._acked, self.image.produced)
+        markers = Markers(self._produce, self.image.produced)
+        self._acks = Acknowledging(broker, self._acked, markers.finished)
+        self._takes_part = broker.layout.transactions.takes_part
         self._consumers = Parked(broker, self._read)
-        self._followers = Parked(broker, self._reread)
+        self._followers = Parked(broker, self._reread, anew=True)
         self._only_leader = not self.layout.variant.consumers_fetch_from_followers
         self._trace = ReplicaTrace(self.node)
+        self._appends = 0
         self.handlers: dict[type, Callable[[Connection, int, Any], Any]] = {
             m.ProduceRequest: self._produce,
             m.FetchRequest: self._fetch,
             m.ListOffsetsRequest: self._list_offsets,
             m.MetadataRequest: self._metadata,
             rm.OffsetForLeaderEpochRequest: self._epoch_ends,
+            m.WriteTxnMarkersRequest: markers.write,
         }
 
     def start(self) -> None:
@@ -140,23 +146,25 @@ class Replicas:
 
     def carry_out(self, where: TopicPartition, replica: Replica, step: Step) -> None:
         """Make facts true, tell them, and look again at whoever waits for what they changed."""
-        before, end = replica.log.high_watermark, replica.log.log_end_offset
-        facts = step.facts
+        log = replica.log
+        mark, start, end = log.high_watermark, log.log_start_offset, log.log_end_offset
+        facts, effects = step
         if facts and facts[0].__class__ is Batch:
-            now_us = self.node.now_us
-            if now_us - facts[0].append_time_us > MICROS_PER_S:
-                # It catches up: these are written to its disk now, however old they are.
-                replica.log.journal.written(now_us)
-        start = replica.log.log_start_offset
-        for fact in step.facts:
-            self._apply(where, replica, fact)
-        for effect in step.effects:
+            self._note_catching_up(replica, facts[0])
+        for fact in facts:
+            kind = fact.__class__
+            if kind is FollowerFetched or kind is HighWatermarkTold:  # Most are.
+                replica.apply(fact)
+            elif kind is Batch or kind is CleanedBatch:
+                self._take_over(where, replica, fact)
+            else:
+                self._apply(where, replica, fact)
+        for effect in effects:
             if type(effect) is Send:
                 self.in_sync.propose(effect.body)
             elif type(effect) is SetTimer:
                 self._fetchers[replica.following.leader].rest(where, effect.least_us)
-        log = replica.log
-        if log.high_watermark != before:
+        if log.high_watermark != mark:
             self._trace.mark(where, replica)
             self._consumers.wake(where)
             self._acks.settle(where)
@@ -165,23 +173,33 @@ class Replicas:
         if log.log_end_offset != end:
             self._followers.wake(where)
 
+    def _note_catching_up(self, replica: Replica, batch: Batch) -> None:
+        """What a follower takes over late is written to its disk now, however old it is."""
+        now_us = self.node.now_us
+        if now_us - batch.append_time_us > MICROS_PER_S:
+            replica.log.journal.written(now_us)
+
+    def _take_over(self, where: TopicPartition, replica: Replica, batch: Any) -> None:
+        """Append a leader's batch."""
+        replica.apply(batch)
+        if self.broker.housekeeping.watches_appends:
+            self.broker.housekeeping.appended(where)
+        self._trace.replicated(where, batch)
+
     def _apply(self, where: TopicPartition, replica: Replica, fact: Any) -> None:
-        kind = fact.__class__
-        if kind is Batch or kind is CleanedBatch:
+        if not isinstance(fact, Truncated):
             replica.apply(fact)
-            if self.broker.housekeeping.watches_appends:
-                self.broker.housekeeping.appended(where)
-            self._trace.replicated(where, fact)
-        elif kind is Truncated:
-            cuts = fact.fully or fact.offset < replica.log.log_end_offset
-            gone = events_from(replica.log.journal.facts, fact) if cuts else ()
-            replica.apply(fact)
-            if cuts:
-                self._trace.cut(where, replica.log.log_end_offset, gone)
-        else:
-            replica.apply(fact)
-            if kind is LogStartMoved:
+            if isinstance(fact, LogStartMoved):
                 self._trace.start_moved(where, replica)
+            return
+        if fact.offset < replica.log.high_watermark:
+            # Who waits for a mark that was told with the cut may read first (KAFKA-14704).
+            self._consumers.wake(where)
+        cuts = fact.fully or fact.offset < replica.log.log_end_offset
+        gone = events_from(replica.log.journal.facts, fact) if cuts else ()
+        replica.apply(fact)
+        if cuts:
+            self._trace.cut(where, replica.log.log_end_offset, gone)
 
     def refusal(self, where: TopicPartition) -> Error | None:
         """Why this broker does not lead a partition, or None."""
@@ -218,13 +236,14 @@ class Replicas:
                 answer = m.PartitionProduced(where, self.image.not_here(where))
                 self._trace.not_appended(where, batch, answer)
             else:
-                fact, answer = replica.decide_append(batch, now_us, acks)
+                verified = not batch.transactional or self._takes_part(where, batch)
+                fact, answer = replica.decide_append(batch, now_us, acks, verified=verified)
                 if fact is not None:
                     self._append(where, replica, fact)
                 else:
                     self._trace.not_appended(where, batch, answer)
             if answer.error is _NONE:
-                ends[where] = answer.base_offset + len(batch.records)
+                ends[where] = answer.base_offset + (len(batch.records) or 1)
             results.append(answer)
         if not self.node.point("after_append"):
             return LATER
@@ -235,6 +254,7 @@ class Replicas:
     def _append(self, where: TopicPartition, replica: Replica, batch: Batch) -> None:
         self._trace.appended(where, batch)
         before = replica.log.high_watermark
+        self._appends += 1
         replica.apply(batch)
         if self.broker.housekeeping.watches_appends:
             self.broker.housekeeping.appended(where)
@@ -255,8 +275,10 @@ class Replicas:
         parked = self._consumers
         if body.replica:
             parked = self._followers
+            before = self._appends
             answer, enough = self._followed(body)
-            if not enough:  # What it had taken may have let others append, in this instant.
+            if not enough and self._appends != before:
+                # What it has taken let others be answered, and append, in this instant.
                 answer, enough = self._reread(body)
         else:
             answer, enough = self._read(body)

@@ -4,8 +4,10 @@ names records messages errors machine settings   the vocabulary
 journal log log_index producer_state partition   one log on its leader
 cleaned segments topic_settings retention compaction cleaner   what of a log is kept, and how long
 leader_epochs truncation replication replication_* replica_messages   replicas of one partition
-partitioning assignors                           where keys and partitions go
+partitioning                                     where keys go
+assignors assignors_* subscriptions sticky_facts java_order   who reads which partition
 group group_*                                    the classic group coordinator
+transactions transactions_* transaction_messages  the transaction coordinator
 store                                            a small transactional database
 producer_settings sending admission dispatch accumulator idempotence   the producer client
 consumer_settings polling membership positions fetching committing     the consumer client

@@ -1,52 +1,47 @@
 """Who gets which partition: Kafka's client-side assignors, run by a group's leader.
 
-Rule 1: members stand in one order everywhere: static members by group.instance.id, then dynamic
+Rule 1: members stand in one order: static members by group.instance.id, then dynamic
 members by member id, compared as text.
 Rule 2: the same members and partitions give the same assignment; nothing is drawn.
 Rule 3: every partition of a topic that somebody subscribes to goes to exactly one subscriber.
 
-Sources: RangeAssignor.java, RoundRobinAssignor.java, AbstractPartitionAssignor.java, KIP-881.
+The sticky assignors, which look at what members had, are in assignors_sticky.py; the table of all
+of them is here. A consumer can name those that consumer_settings.py lists.
 
-Not modelled: the sticky and cooperative-sticky assignors, and user data in subscriptions.
+Sources: RangeAssignor.java, RoundRobinAssignor.java, AbstractPartitionAssignor.java, KIP-881.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
-from typing import NamedTuple
 
 import attrs
 
+from simulator.protocol.assignors_sticky import assign_cooperative_sticky, assign_sticky
 from simulator.protocol.messages import JoinGroupMember
-from simulator.protocol.names import NO_GENERATION, TopicPartition
+from simulator.protocol.names import TopicPartition
+from simulator.protocol.subscriptions import (
+    NO_RACKS,
+    Assignment,
+    Assignor,
+    Racks,
+    Subscription,
+    UserData,
+    in_order,
+)
 
-Assignment = dict[str, tuple[TopicPartition, ...]]  # Member id to its partitions, sorted.
-Racks = Mapping[TopicPartition, Sequence[str]]  # Where a partition's replicas are.
-NO_RACKS: Racks = MappingProxyType({})
-
-
-class Subscription(NamedTuple):
-    """What a member says of itself when it joins: the metadata of each of its protocols.
-
-    rack: client.rack, or "". owned and generation: what it holds, and since when.
-    """
-
-    topics: tuple[str, ...]
-    rack: str = ""
-    owned: tuple[TopicPartition, ...] = ()
-    generation: int = NO_GENERATION
-
-
-Assignor = Callable[[Sequence[JoinGroupMember], Mapping[str, Sequence[int]], Racks], Assignment]
-
-
-def in_order(members: Sequence[JoinGroupMember]) -> list[JoinGroupMember]:
-    """Static members by instance id, then dynamic ones by member id (MemberInfo.compareTo)."""
-
-    def place(member: JoinGroupMember) -> tuple[bool, str]:
-        instance = member.group_instance_id
-        return (instance is None, member.member_id if instance is None else instance)
-
-    return sorted(members, key=place)
+__all__ = [
+    "ASSIGNORS",
+    "NO_RACKS",
+    "Assignment",
+    "Assignor",
+    "Racks",
+    "Subscription",
+    "UserData",
+    "assign_cooperative_sticky",
+    "assign_range",
+    "assign_round_robin",
+    "assign_sticky",
+    "in_order",
+]
 
 
 def assign_round_robin(
@@ -201,4 +196,9 @@ def _match_together(topics: Sequence[_Topic], size: int, given: Given) -> None:
                 break
 
 
-ASSIGNORS: dict[str, Assignor] = {"range": assign_range, "roundrobin": assign_round_robin}
+ASSIGNORS: dict[str, Assignor] = {
+    "range": assign_range,
+    "roundrobin": assign_round_robin,
+    "sticky": assign_sticky,
+    "cooperative-sticky": assign_cooperative_sticky,
+}

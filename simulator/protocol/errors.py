@@ -50,6 +50,7 @@ class Error(Enum):
     INVALID_PRODUCER_EPOCH = (47, False, True)
     INVALID_TXN_STATE = (48, False, True)
     INVALID_PRODUCER_ID_MAPPING = (49, False, True)
+    INVALID_TRANSACTION_TIMEOUT = (50, False, True)
     CONCURRENT_TRANSACTIONS = (51, True, True)
     TRANSACTION_COORDINATOR_FENCED = (52, False, True)
     OPERATION_NOT_ATTEMPTED = (55, False, True)
@@ -75,6 +76,7 @@ class Error(Enum):
     BROKER_ID_NOT_REGISTERED = (102, False, True)
     INELIGIBLE_REPLICA = (107, False, True)
     NEW_LEADER_ELECTED = (108, False, True)
+    TRANSACTION_ABORTABLE = (120, False, True)
 
     def __init__(self, code: int, retriable: bool, definite: bool) -> None:
         self.code = code

@@ -299,6 +299,65 @@ class InitProducerIdResponse(NamedTuple):
     producer_epoch: int = NO_PRODUCER_EPOCH
 
 
+# --- Transactions --------------------------------------------------------------------------
+
+
+class AddPartitionsToTxnRequest(NamedTuple):
+    """A producer tells its transaction coordinator where it is about to write.
+
+    verify_only: a leader asks whether the partitions take part, and adds none (KIP-890).
+    """
+
+    transactional_id: str
+    producer_id: int
+    producer_epoch: int
+    partitions: tuple[TopicPartition, ...]
+    verify_only: bool = False
+
+
+class AddPartitionsToTxnResponse(NamedTuple):
+    results: tuple[tuple[TopicPartition, Error], ...]
+
+
+class EndTxnRequest(NamedTuple):
+    """result: "commit" or "abort"."""
+
+    transactional_id: str
+    producer_id: int
+    producer_epoch: int
+    result: str
+
+
+class EndTxnResponse(NamedTuple):
+    """Under version 2: what the producer is to go on with (KIP-890); else -1."""
+
+    error: Error
+    producer_id: int = NO_PRODUCER_ID
+    producer_epoch: int = NO_PRODUCER_EPOCH
+
+
+class TxnMarker(NamedTuple):
+    """A coordinator's word on one producer's transaction. result: "commit" or "abort"."""
+
+    producer_id: int
+    producer_epoch: int
+    result: str
+    partitions: tuple[TopicPartition, ...]
+    coordinator_epoch: int = 0
+
+
+class WriteTxnMarkersRequest(NamedTuple):
+    """From a transaction coordinator to a leader of the partitions."""
+
+    markers: tuple[TxnMarker, ...]
+
+
+class WriteTxnMarkersResponse(NamedTuple):
+    """One result a marker and partition, in the order of the request."""
+
+    results: tuple[tuple[int, TopicPartition, Error], ...]
+
+
 # --- The store (ours, not Kafka's) -----------------------------------------------------------
 
 

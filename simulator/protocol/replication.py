@@ -18,6 +18,7 @@ Not modelled: reassignment, moving between directories, throttled replicas.
 from collections.abc import Mapping
 from typing import Any
 
+from simulator.protocol import replica_messages as rm
 from simulator.protocol.cleaned import CleanedBatch
 from simulator.protocol.errors import Error
 from simulator.protocol.journal import Journal
@@ -34,16 +35,6 @@ from simulator.protocol.messages import (
 from simulator.protocol.names import UNKNOWN_OFFSET, TopicPartition
 from simulator.protocol.partition import Partition
 from simulator.protocol.records import Batch
-from simulator.protocol.replica_messages import (
-    NO_BROKER_EPOCH,
-    AlterPartition,
-    BoundAsked,
-    EpochAsked,
-    EpochEnd,
-    PartitionAltered,
-    PartitionRegistration,
-    ReplicaFetched,
-)
 from simulator.protocol.replication_facts import (
     ALLOWED,
     HIGH_WATERMARK,
@@ -63,9 +54,9 @@ from simulator.protocol.replication_following import Answer, Ask, Following
 from simulator.protocol.replication_leading import Leading
 from simulator.protocol.truncation import diverges, epoch_end
 
+_new = tuple.__new__  # Half the cost of a named tuple's own constructor, in the hot path.
 _NONE = Error.NONE
-_DEFAULT = ReplicationConfig()
-_DEFAULT_LOG = LogConfig()
+_DEFAULT, _DEFAULT_LOG = ReplicationConfig(), LogConfig()
 
 
 class Replica:
@@ -213,14 +204,14 @@ class Replica:
             return OffsetListed(self.partition.partition, Error.OFFSET_NOT_AVAILABLE)
         return listed
 
-    def epoch_end(self, asked: EpochAsked) -> EpochEnd:
+    def epoch_end(self, asked: rm.EpochAsked) -> rm.EpochEnd:
         """Answer OffsetsForLeaderEpoch, of a follower or a consumer."""
         refused = self.refusal(asked.leader_epoch)
         if refused is not None:
-            return EpochEnd(self.partition.partition, refused)
+            return rm.EpochEnd(self.partition.partition, refused)
         end = self.log.log_end_offset
         known, offset = epoch_end(self._config.truncation, self.epochs, asked.epoch, end)
-        return EpochEnd(self.partition.partition, _NONE, known, offset)
+        return rm.EpochEnd(self.partition.partition, _NONE, known, offset)
 
     # --- Followers of a leader -------------------------------------------------------------------
 
@@ -229,8 +220,8 @@ class Replica:
         fetch: FetchPartition,
         replica: str,
         now_us: int,
-        broker_epoch: int = NO_BROKER_EPOCH,
-    ) -> tuple[ReplicaFetched, Step]:
+        broker_epoch: int = rm.NO_BROKER_EPOCH,
+    ) -> tuple[rm.ReplicaFetched, Step]:
         """Answer a follower's fetch, and note how far it is.
 
         The answer tells the high watermark from before the fetch. An empty answer (`is_empty`)
@@ -242,42 +233,49 @@ class Replica:
         step = self._led.decide_fetched(replica, fetch.offset, now_us, broker_epoch)
         if step is None:
             where = self.partition.partition
-            return ReplicaFetched(where, Error.NOT_LEADER_OR_FOLLOWER), NOTHING
+            return rm.ReplicaFetched(where, Error.NOT_LEADER_OR_FOLLOWER), NOTHING
         return answer, step
 
-    def reread(self, fetch: FetchPartition, replica: str) -> ReplicaFetched:
+    def reread(self, fetch: FetchPartition, replica: str) -> rm.ReplicaFetched:
         """The answer to a follower's fetch as of now; its position is not noted again."""
         where, offset, most, leader_epoch, last_fetched_epoch = fetch
-        refused = self.refusal(leader_epoch)
-        if refused is not None:
-            return ReplicaFetched(where, refused)
+        if leader_epoch != self.leader_epoch or self.leading is None:
+            refused = self.refusal(leader_epoch)
+            if refused is not None:
+                return rm.ReplicaFetched(where, refused)
         if replica not in self._led.followers:
             fenced = leader_epoch != NO_EPOCH
             error = Error.UNKNOWN_LEADER_EPOCH if fenced else Error.NOT_LEADER_OR_FOLLOWER
-            return ReplicaFetched(where, error)
+            return rm.ReplicaFetched(where, error)
         log = self.log
+        if offset == log.log_end_offset and last_fetched_epoch == self.epochs.latest:
+            # It has everything: nothing to read, and nowhere to part. Most fetches are such.
+            start = log.log_start_offset
+            told = (where, _NONE, log.high_watermark, start, (), NO_EPOCH, UNKNOWN_OFFSET)
+            return _new(rm.ReplicaFetched, told)
         if last_fetched_epoch != NO_EPOCH and offset >= log.log_start_offset:
             parted = diverges(self.epochs, log.log_end_offset, offset, last_fetched_epoch)
             if parted is not None:
                 if parted[1] == UNKNOWN_OFFSET:
-                    return ReplicaFetched(where, Error.OFFSET_OUT_OF_RANGE)
+                    return rm.ReplicaFetched(where, Error.OFFSET_OUT_OF_RANGE)
                 high, start = log.high_watermark, log.log_start_offset
-                return ReplicaFetched(where, _NONE, high, start, (), *parted)
+                return rm.ReplicaFetched(where, _NONE, high, start, (), *parted)
         read = self.partition.read(offset, most, "follower")
-        return ReplicaFetched(where, read[1], read[2], read[4], read[5])
+        return rm.ReplicaFetched(where, read[1], read[2], read[4], read[5])
 
-    def bound(self, asked: BoundAsked) -> OffsetListed:
+    def bound(self, asked: rm.BoundAsked) -> OffsetListed:
         """Answer a follower that is out of range: the log's start, or its end."""
-        log = self.log
-        latest = asked.timestamp_ms == LATEST_TIMESTAMP
-        offset = log.log_end_offset if latest else log.log_start_offset
+        at_end = asked.timestamp_ms == LATEST_TIMESTAMP
+        offset = self.log.log_end_offset if at_end else self.log.log_start_offset
         return OffsetListed(asked.partition, self.refusal(asked.leader_epoch) or _NONE, offset)
 
     def decide_shrink(self, now_us: int) -> Step:
         """Look for in-sync replicas that lag; to be asked every half of replica.lag.time.max.ms."""
         return NOTHING if self.leading is None else self.leading.decide_shrink(now_us)
 
-    def decide_altered(self, asked: AlterPartition, answer: PartitionAltered, now_us: int) -> Step:
+    def decide_altered(
+        self, asked: rm.AlterPartition, answer: rm.PartitionAltered, now_us: int
+    ) -> Step:
         """The controller has answered a proposal; NETWORK_EXCEPTION stands for no answer."""
         if self.leading is None:
             return NOTHING
@@ -297,7 +295,7 @@ class Replica:
 
     # --- Being told one's role -------------------------------------------------------------------
 
-    def decide_registration(self, registration: PartitionRegistration, now_us: int) -> Step:
+    def decide_registration(self, registration: rm.PartitionRegistration, now_us: int) -> Step:
         """Lead or follow, as the controller's newest word on the partition says."""
         if registration.partition_epoch < self.partition_epoch:
             return NOTHING
@@ -314,20 +312,23 @@ class Replica:
 
     # --- Applying --------------------------------------------------------------------------------
 
-    def apply(self, fact: Fact) -> None:
-        """Make a fact true."""
+    def apply(self, fact: Any) -> None:
+        """Make a Fact true."""
         kind = fact.__class__
         if kind is Batch or kind is CleanedBatch:
             self._append(fact)
-            return
+        elif kind is FollowerFetched:
+            self._led.fetched(fact)
+        elif kind is HighWatermarkTold:
+            log = self.log
+            if not log.advance_high_watermark(fact[0]):
+                log.high_watermark = max(log.log_start_offset, min(fact[0], log.log_end_offset))
+        else:
+            self._apply_change(kind, fact)
+
+    def _apply_change(self, kind: type, fact: Any) -> None:
         before = self.role
         match fact:
-            case FollowerFetched():
-                self._led.fetched(fact)
-            case HighWatermarkTold(offset):
-                if not self.log.advance_high_watermark(offset):
-                    start, end = self.log.log_start_offset, self.log.log_end_offset
-                    self.log.high_watermark = max(start, min(offset, end))
             case Truncated():
                 self._truncate(fact)
             case RoleChanged(role):
@@ -363,9 +364,8 @@ class Replica:
         entries = self.epochs.entries
         if leader_epoch != NO_EPOCH and (not entries or entries[-1][0] != leader_epoch):
             self.epochs.assign(leader_epoch, batch[1])
-        leading = self.leading
-        if leading is not None:
-            leading.advance(batch[9])
+        if self.leading is not None:
+            self.leading.advance(batch[9])
 
     def _truncate(self, fact: Truncated) -> None:
         if fact.fully or fact.offset < self.log.log_end_offset:

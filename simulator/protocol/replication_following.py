@@ -137,17 +137,18 @@ class Following:
         return self._later()
 
     def _is_current(self, ask: Ask) -> bool:
-        if ask.leader_epoch not in (NO_EPOCH, self.leader_epoch):
+        leader_epoch = ask.leader_epoch
+        if leader_epoch not in (self.leader_epoch, NO_EPOCH):
             return False
         role = self.role
+        if ask.__class__ is FetchPartition:
+            return role is Role.FETCHING and ask[1] == self._partition.log.log_end_offset
         match ask:
-            case FetchPartition(_, offset):
-                return role is Role.FETCHING and offset == self._partition.log_end_offset
             case EpochAsked(_, _, epoch):
                 return role is Role.CUTTING and epoch == self._epochs.latest
-            case BoundAsked(_, _, timestamp):
-                wanted = Role.SEEKING_END if timestamp == LATEST_TIMESTAMP else Role.SEEKING_START
-                return role is wanted
+            case BoundAsked(_, _, timestamp) if timestamp == LATEST_TIMESTAMP:
+                return role is Role.SEEKING_END
+        return role is Role.SEEKING_START
 
     def _later(self) -> Step:
         backoff_us = self._config.replica_fetch_backoff_ms * MICROS_PER_MS
@@ -174,7 +175,8 @@ class Following:
             own_start = batches[0].base_offset
             facts.append(Truncated(own_start, fully=True))
         facts += batches
-        facts.append(told)
+        if batches or high_watermark != log.high_watermark:
+            facts.append(told)
         if start > own_start:
             facts.append(LogStartMoved(start))
         return Step(tuple(facts))

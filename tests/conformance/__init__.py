@@ -22,6 +22,7 @@ FAMILIES = {
     "leader_epoch": "tests.conformance.leader_epoch",
     "murmur2": "tests.conformance.murmur2",
     "producer_state": "tests.conformance.producer_state",
+    "transactions": "tests.conformance.transactions",
 }
 
 

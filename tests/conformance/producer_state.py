@@ -45,12 +45,35 @@ def run(case: dict[str, Any], _document: dict[str, Any]) -> str | None:
                 log = Partition(log.partition, journal, config, now_us=now_us, alone=False)
             case "truncate":
                 got = {"truncated": log.truncate_to(step["offset"]), "leo": log.log_end_offset}
+            case "hw" | "hw_leo":
+                log.advance_high_watermark(step.get("offset", log.log_end_offset))
+            case "read":
+                got = _read(log, step["from"], step["isolation"])
             case "state":
                 got = {word: getattr(log, name) for word, name in WORDS.items()}
                 got["producers"] = {str(one): told_of(log.producers[one]) for one in log.producers}
         if got != step.get("expect", {}):
             return f"step {number}, {step['op']}: expected {step['expect']}, got {got}"
     return None
+
+
+def _read(log: Partition, offset: int, isolation: str) -> dict[str, Any]:
+    """What an application sees, and where it goes on: the consumer's part of read_committed."""
+    level = {"log_end": "follower"}.get(isolation, isolation)
+    told, first = log.read(offset, 10**9, level), offset
+    open_aborts, skipped, seen = sorted(told.aborted, key=lambda one: one[1]), set(), []
+    for batch in told.batches:
+        offset = batch.next_offset
+        while open_aborts and open_aborts[0][1] < offset:
+            skipped.add(open_aborts.pop(0)[0])
+        if batch.control:
+            skipped.discard(batch.producer_id)
+        elif not (batch.transactional and batch.producer_id in skipped):
+            seen += [*range(max(first, batch.base_offset), offset)]
+    got = {"offsets": seen, "next_offset": offset}
+    if isolation == "read_committed":
+        got["aborted"] = [list(one) for one in told.aborted]
+    return got
 
 
 def told_of(state: Any) -> dict[str, Any]:

@@ -115,7 +115,34 @@ GROUP = {
     ],
 }  # fmt: skip
 
-DOCUMENTS = {"murmur2": MURMUR2, "range": RANGE, "round robin": ROUND_ROBIN, "group": GROUP}
+OPEN_AND_ABORTED = [
+    {"op": "append", "pid": 1, "epoch": 0, "seq": 0, "count": 2, "txn": True,
+     "expect": {"status": "ok", "base_offset": 0, "last_offset": 1}},
+    {"op": "append", "pid": 2, "epoch": 0, "seq": 0, "count": 1, "txn": True,
+     "expect": {"status": "ok", "base_offset": 2, "last_offset": 2}},
+    {"op": "marker", "pid": 1, "epoch": 0, "marker": "abort", "coordinator_epoch": 0,
+     "expect": {"status": "ok", "base_offset": 3, "last_offset": 3}},
+    {"op": "hw_leo"},
+    {"op": "read", "from": 0, "isolation": "read_committed",
+     "expect": {"offsets": [], "aborted": [[1, 0]], "next_offset": 2}},
+    {"op": "read", "from": 1, "isolation": "read_uncommitted",
+     "expect": {"offsets": [1, 2], "next_offset": 4}},
+    {"op": "marker", "pid": 2, "epoch": 0, "marker": "commit", "coordinator_epoch": 0,
+     "expect": {"status": "ok", "base_offset": 4, "last_offset": 4}},
+    {"op": "hw", "offset": 5},
+    {"op": "read", "from": 0, "isolation": "read_committed",
+     "expect": {"offsets": [2], "aborted": [[1, 0]], "next_offset": 5}},
+]  # fmt: skip
+TRANSACTIONS = {
+    "family": "transactions",
+    "cases": [
+        {"name": "what is behind an open transaction waits", "steps": OPEN_AND_ABORTED},
+        {"name": "until the high watermark has passed", "steps": OPEN_AND_ABORTED[:3]},
+    ],
+}
+
+DOCUMENTS = {"murmur2": MURMUR2, "range": RANGE, "round robin": ROUND_ROBIN, "group": GROUP,
+             "transactions": TRANSACTIONS}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -133,6 +160,8 @@ def spoilt():
         ("round robin", ("expected", "c"), []),
         ("group", ("steps", -1, "expect", "generation_now"), 3),
         ("group", ("steps", 3, "expect", "completed"), []),
+        ("transactions", ("steps", -1, "expect", "offsets"), [0, 1, 2]),
+        ("transactions", ("steps", 4, "expect", "next_offset"), 3),
     ):
         document = json.loads(json.dumps(DOCUMENTS[name]))  # Nothing is shared between cases.
         place = document["cases"][0]
