@@ -6,6 +6,7 @@ The rules stand in `protocol.replication_acks`; here are the timers, and the ans
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from simulator.cluster.alarm import Alarm
 from simulator.cluster.coordinator import LATER
 from simulator.protocol.machine import CancelTimer, Reply, SetTimer, Step
 from simulator.protocol.messages import PartitionProduced, ProduceResponse
@@ -14,7 +15,6 @@ from simulator.protocol.replication_acks import Acked, AcksWaiting
 
 if TYPE_CHECKING:
     from simulator.cluster.broker import Broker
-    from simulator.world.kernel import Timer
 
 
 class Acknowledging:
@@ -35,7 +35,8 @@ class Acknowledging:
         self._acked = acked
         self._finished = finished
         self._machine = AcksWaiting()
-        self._timers: dict[Any, Timer] = {}
+        self._late_us: dict[Any, int] = {}  # The machine's timers, and when they expire.
+        self._alarm = Alarm(broker.node, self._time_up)
 
     def wait(
         self,
@@ -53,9 +54,19 @@ class Acknowledging:
         if self._machine.waiting:
             self._carry_out(self._machine.decide_moved(where, self._acked), None)
 
-    def _late(self, name: Any) -> None:
-        self._timers.pop(name, None)
-        self._carry_out(self._machine.decide_timeout(name[1]), None)
+    def _time_up(self) -> None:
+        now_us = self._broker.node.now_us
+        for name, late_us in tuple(self._late_us.items()):
+            # An answer lets the next request in, and so may end the wait of others.
+            if late_us <= now_us and self._late_us.pop(name, None) is not None:
+                self._carry_out(self._machine.decide_timeout(name[1]), None)
+        if self._late_us:
+            self._alarm.set(min(self._late_us.values()))
+
+    def _set(self, timer: SetTimer) -> None:
+        late_us = self._late_us[timer.name] = self._broker.node.now_us + timer.least_us
+        if late_us < self._alarm.at_us:
+            self._alarm.set(late_us)
 
     def _carry_out(self, step: Step, request: Any) -> Any:
         for fact in step.facts:
@@ -64,12 +75,9 @@ class Acknowledging:
         answer = LATER
         for effect in step.effects:
             if type(effect) is SetTimer:
-                node = self._broker.node
-                self._timers[effect.name] = node.after(effect.least_us, self._late, effect.name)
+                self._set(effect)
             elif type(effect) is CancelTimer:
-                timer = self._timers.pop(effect.name, None)
-                if timer is not None:
-                    timer.cancel()
+                self._late_us.pop(effect.name, None)
             elif type(effect) is Reply:
                 if effect.to is request:
                     answer = self._finished(request, effect.body)

@@ -245,9 +245,9 @@ class Cluster:
             return False
         if not all(source.at_rest for source in self._sources):
             return False
-        if self._controller is not None and not self._replicated(self._controller):
+        if not all(self._is_drained(service) for service in self._services):
             return False
-        return all(self._is_drained(service) for service in self._services)
+        return self._controller is None or self._replicated(self._controller)
 
     def _replicated(self, controller: ControllerNode) -> bool:
         for where, registration in controller.machine.partitions.items():
@@ -277,7 +277,10 @@ class Cluster:
         )
         for topic in service.serving.topics:
             for where in self.layout.partitions(topic):
-                log = self._brokers[self._leader(where)].partitions[where]
+                leader = self._leader(where)
+                log = self._brokers[leader].partitions.get(where) if leader else None
+                if log is None:
+                    return False
                 if service.serving.commit == "none":
                     done = service.position(where)
                 else:

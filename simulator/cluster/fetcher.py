@@ -39,6 +39,12 @@ class Fetcher:
         self._followed: dict[TopicPartition, Replica] = {}
         self._resting: dict[TopicPartition, Any] = {}  # Partition -> its timer.
         self._busy = False
+        config = replicas.layout.replication
+        self._limits = (
+            config.replica_fetch_wait_max_ms,
+            config.replica_fetch_min_bytes,
+            FETCH_RESPONSE_MAX_BYTES,
+        )
 
     def join(self, where: TopicPartition, replica: Replica) -> None:
         """Fetch this partition too; its rest, if it had one, is over."""
@@ -110,15 +116,8 @@ class Fetcher:
                     for one in asks
                 )
                 return m.ListOffsetsRequest(asked, replica=name)
-        config = replicas.layout.replication
-        return m.FetchRequest(
-            config.replica_fetch_wait_max_ms,
-            config.replica_fetch_min_bytes,
-            FETCH_RESPONSE_MAX_BYTES,
-            asks,
-            replica=name,
-            broker_epoch=replicas.lifecycle.broker_epoch,
-        )
+        epoch = replicas.lifecycle.broker_epoch
+        return m.FetchRequest(*self._limits, asks, "read_uncommitted", name, epoch)
 
     def _answered(self, asks: tuple[Ask, ...], response: Any) -> None:
         self._busy = False

@@ -66,6 +66,8 @@ class Image:
 
     def produced(self, answer: m.ProduceResponse) -> m.ProduceResponse:
         """An answer to a producer, which also tells who leads what was refused (KIP-951)."""
+        if all(one[1] is Error.NONE for one in answer[0]):
+            return answer
         leaders = tuple(
             self.partition(one.partition)
             for one in answer.results

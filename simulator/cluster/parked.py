@@ -6,8 +6,9 @@ appended, the high watermark moves, a log's start does, or a broker's role.
 Source: DelayedFetch.scala, DelayedOperationPurgatory.java.
 """
 
+from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simulator.protocol import messages as m
 from simulator.protocol.names import MICROS_PER_MS, TopicPartition
@@ -45,15 +46,13 @@ class Parked:
 
     Args:
         look: gives the answer to a fetch as of now, and whether there is reason to give it.
-        anew: look once more when time is up: marks may have moved for which nobody was woken.
     """
 
-    __slots__ = ("_broker", "_look", "_time_up", "at")
+    __slots__ = ("_broker", "_look", "at")
 
-    def __init__(self, broker: "Broker", look: Look, *, anew: bool = False) -> None:
+    def __init__(self, broker: "Broker", look: Look) -> None:
         self._broker = broker
         self._look = look
-        self._time_up = self._look_and_finish if anew else self._finish
         self.at: dict[TopicPartition, list[_Waiting]] = {}  # Empty lists stay.
 
     def hold(
@@ -71,7 +70,7 @@ class Parked:
                 at = self.at[one[0]] = []
             at.append(waiting)
         waiting.timer = self._broker.node.after(
-            body.max_wait_ms * MICROS_PER_MS, self._time_up, waiting
+            body.max_wait_ms * MICROS_PER_MS, self._finish, waiting
         )
 
     def wake(self, where: TopicPartition) -> None:
@@ -85,10 +84,6 @@ class Parked:
                 if enough:
                     self._finish(waiting)
 
-    def _look_and_finish(self, waiting: _Waiting) -> None:
-        waiting.answer, _ = self._look(waiting.body)
-        self._finish(waiting)
-
     def _finish(self, waiting: _Waiting) -> None:
         waiting.done = True
         if waiting.timer is not None:
@@ -96,3 +91,47 @@ class Parked:
         for one in waiting.body.partitions:
             self.at[one[0]].remove(waiting)
         self._broker.answer(waiting.connection, waiting.correlation, waiting.answer)
+
+
+class ParkedFollowers(Parked):
+    """The fetches of followers: all wait equally long, so that one timer serves them all.
+
+    When time is up they are looked at once more: marks may have moved, for which nobody is woken.
+    """
+
+    __slots__ = ("_armed", "_due")
+
+    def __init__(self, broker: "Broker", look: Look) -> None:
+        super().__init__(broker, look)
+        self._due: deque[tuple[int, _Waiting]] = deque()  # In the order of their times.
+        self._armed = False
+
+    def hold(
+        self,
+        connection: "Connection",
+        correlation: int,
+        body: m.FetchRequest,
+        answer: m.FetchResponse,
+    ) -> None:
+        """Let a fetch wait for as long as it allows."""
+        waiting = _Waiting(connection, correlation, body, answer)
+        for one in body.partitions:
+            self.at.setdefault(one[0], []).append(waiting)
+        wait_us = body.max_wait_ms * MICROS_PER_MS
+        node = self._broker.node
+        self._due.append((node.now_us + wait_us, waiting))
+        if not self._armed:
+            self._armed = True
+            node.after(wait_us, self._time_up)
+
+    def _time_up(self, _: Any) -> None:
+        self._armed = False
+        due, node = self._due, self._broker.node
+        while due and (due[0][1].done or due[0][0] <= node.now_us):
+            waiting = due.popleft()[1]
+            if not waiting.done:
+                waiting.answer, _enough = self._look(waiting.body)
+                self._finish(waiting)
+        if due and not self._armed:
+            self._armed = True
+            node.after(due[0][0] - node.now_us, self._time_up)

@@ -23,7 +23,7 @@ from simulator.cluster.image import Image
 from simulator.cluster.in_sync import InSync
 from simulator.cluster.lifecycle import Lifecycle
 from simulator.cluster.markers import Markers
-from simulator.cluster.parked import Parked
+from simulator.cluster.parked import Parked, ParkedFollowers
 from simulator.cluster.replica_trace import ReplicaTrace, events_from
 from simulator.protocol import messages as m
 from simulator.protocol import replica_messages as rm
@@ -68,7 +68,7 @@ class Replicas:
         self._acks = Acknowledging(broker, self._acked, markers.finished)
         self._takes_part = broker.layout.transactions.takes_part
         self._consumers = Parked(broker, self._read)
-        self._followers = Parked(broker, self._reread, anew=True)
+        self._followers = ParkedFollowers(broker, self._reread)
         self._only_leader = not self.layout.variant.consumers_fetch_from_followers
         self._trace = ReplicaTrace(self.node)
         self._appends = 0
@@ -165,13 +165,16 @@ class Replicas:
             elif type(effect) is SetTimer:
                 self._fetchers[replica.following.leader].rest(where, effect.least_us)
         if log.high_watermark != mark:
-            self._trace.mark(where, replica)
-            self._consumers.wake(where)
-            self._acks.settle(where)
+            self._mark_moved(where, replica)
         elif log.log_start_offset != start:
             self._consumers.wake(where)
         if log.log_end_offset != end:
             self._followers.wake(where)
+
+    def _mark_moved(self, where: TopicPartition, replica: Replica) -> None:
+        self._trace.mark(where, replica)
+        self._consumers.wake(where)
+        self._acks.settle(where)
 
     def _note_catching_up(self, replica: Replica, batch: Batch) -> None:
         """What a follower takes over late is written to its disk now, however old it is."""
@@ -261,9 +264,7 @@ class Replicas:
         if self._followers.at.get(where):
             self._followers.wake(where)
         if replica.log.high_watermark != before:
-            self._trace.mark(where, replica)
-            self._consumers.wake(where)
-            self._acks.settle(where)
+            self._mark_moved(where, replica)
 
     def _acked(self, where: TopicPartition, offset: int) -> Error | None:
         replica = self.replicas.get(where)
@@ -291,6 +292,7 @@ class Replicas:
         """The answer to a consumer as of now, and whether there is reason to give it now."""
         size, enough = 0, not body.partitions
         left = body.max_bytes
+        measured = body.min_bytes > 1 or len(body.partitions) > 1
         results = []
         for fetch in body.partitions:
             where = fetch[0]
@@ -308,7 +310,7 @@ class Replicas:
             results.append(read)
             enough = enough or read.error is not _NONE
             if read.batches:
-                taken = replica.partition.bytes_of(read.batches)
+                taken = replica.partition.bytes_of(read.batches) if measured else 1
                 size += taken
                 left -= taken
         return m.FetchResponse(tuple(results)), enough or size >= body.min_bytes
@@ -326,8 +328,16 @@ class Replicas:
                 enough = True
                 continue
             answer, step = replica.decide_fetch(fetch, body.replica, now_us, body.broker_epoch)
-            if step.facts:
+            facts, effects = step
+            if effects:
                 self.carry_out(where, replica, step)
+            elif facts:  # Only how far it is: what that may move is the mark.
+                log = replica.log
+                mark = log.high_watermark
+                for fact in facts:
+                    replica.apply(fact)
+                if log.high_watermark != mark:
+                    self._mark_moved(where, replica)
             results.append(answer)
             enough = enough or not answer.is_empty
         return m.FetchResponse(tuple(results)), enough

@@ -248,12 +248,9 @@ class Replica:
             error = Error.UNKNOWN_LEADER_EPOCH if fenced else Error.NOT_LEADER_OR_FOLLOWER
             return rm.ReplicaFetched(where, error)
         log = self.log
-        if offset == log.log_end_offset and last_fetched_epoch == self.epochs.latest:
-            # It has everything: nothing to read, and nowhere to part. Most fetches are such.
-            start = log.log_start_offset
-            told = (where, _NONE, log.high_watermark, start, (), NO_EPOCH, UNKNOWN_OFFSET)
-            return _new(rm.ReplicaFetched, told)
-        if last_fetched_epoch != NO_EPOCH and offset >= log.log_start_offset:
+        if last_fetched_epoch == self.epochs.latest and offset <= log.log_end_offset:
+            pass  # Both are in the leader's epoch: there is nowhere to part. Most fetches are such.
+        elif last_fetched_epoch != NO_EPOCH and offset >= log.log_start_offset:
             parted = diverges(self.epochs, log.log_end_offset, offset, last_fetched_epoch)
             if parted is not None:
                 if parted[1] == UNKNOWN_OFFSET:
@@ -261,7 +258,8 @@ class Replica:
                 high, start = log.high_watermark, log.log_start_offset
                 return rm.ReplicaFetched(where, _NONE, high, start, (), *parted)
         read = self.partition.read(offset, most, "follower")
-        return rm.ReplicaFetched(where, read[1], read[2], read[4], read[5])
+        told = (where, read[1], read[2], read[4], read[5], NO_EPOCH, UNKNOWN_OFFSET)
+        return _new(rm.ReplicaFetched, told)
 
     def bound(self, asked: rm.BoundAsked) -> OffsetListed:
         """Answer a follower that is out of range: the log's start, or its end."""
