@@ -2,6 +2,8 @@
 
 The scenarios and most of the faults are those of tests/promised_replication.py. The reader comes
 when everything is over, so that what is lost was not read before.
+
+`python -m tests.surviving` prints the table; tests/test_surviving.py compares it with the page.
 """
 
 from typing import Any
@@ -34,7 +36,7 @@ CONFIGURATIONS: dict[str, Scenario] = {
     "all": LOSSLESS.scenario,
     "all, unclean": orders(broker=ELECTS_ANYBODY),
     "all, ELR": ONE_POWER_LOSS.scenario,
-    "all, ELR, min 1": orders(variant=ELIGIBLE, broker=ONE_OF_ONE),
+    "all, ELR, at least 1": orders(variant=ELIGIBLE, broker=ONE_OF_ONE),
     "all, flushed": orders(topic={"flush.messages": 1}),
 }
 
@@ -55,6 +57,9 @@ FAULTS: dict[str, tuple[Any, ...]] = {
         *BOTH_CRASH,
         Crash("broker-0", at_ms=3_000, mode="power"),
     ),
+    "a follower is cut off, the other crashes, then the leader loses its power": WEAKENED[
+        "a second unclean shutdown"
+    ],
     "all three machines lose their power at once": WEAKENED["a power loss everywhere"],
 }
 
@@ -71,8 +76,13 @@ def fate(scenario: Scenario, faults: tuple[Any, ...]) -> str:
 
 def table() -> str:
     """As it stands on the page."""
-    lines = ["| | " + " | ".join(CONFIGURATIONS) + " |", "|---" * (len(CONFIGURATIONS) + 1) + "|"]
+    columns = " | ".join(CONFIGURATIONS)
+    lines = [f"| what happens | {columns} |", "|---" * (len(CONFIGURATIONS) + 1) + "|"]
     for what, faults in FAULTS.items():
         cells = " | ".join(fate(scenario, faults) for scenario in CONFIGURATIONS.values())
         lines.append(f"| {what} | {cells} |")
     return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(table(), end="")
