@@ -9,6 +9,9 @@
     replicas     what the rows of replication have in common
     replication  rows R..: what leaders and elections do to acknowledged records
     truncation   rows R04 to R08 and R12: how followers cut logs that have parted
+    lagging      rows R11 and R15: what brokers tell that lead no more
+    transactions rows P04 and P11: transactions that never end, and offsets that are given twice
+    asking       what an application of a row asks brokers itself
     planning     plans of faults that must come together
     slips        mistakes in the code of one product, as patches of our own
 

@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+from simulator.cluster.partitions import Partitions
 from simulator.protocol import partition as partitions
 from simulator.protocol.errors import Error
 from simulator.protocol.idempotence import Idempotence
-from simulator.protocol.names import NO_SEQUENCE
+from simulator.protocol.messages import ProduceResponse
+from simulator.protocol.names import NO_SEQUENCE, UNKNOWN_OFFSET
 from simulator.protocol.partition import Partition
+from simulator.protocol.producer_state import NO_STATE
 from simulator.protocol.replication import Replica
 
 Slip = Callable[[], AbstractContextManager[None]]
@@ -53,6 +56,35 @@ def fails_at_duplicates() -> AbstractContextManager[None]:
     return patched(Partition, "decide_append", failing)
 
 
+def fails_in_the_transaction_index() -> AbstractContextManager[None]:
+    """A broker whose index of aborted transactions fails, after the marker that ends one is in the
+    log and before the log's end has moved beyond it (KAFKA-7866).
+
+    The request fails, and wakes no reader. The last stable offset stays where it was, as it does
+    where this is mended; a second marker ends nothing, needs no index, and is written.
+    """
+    produce = Partitions._produce  # noqa: SLF001
+
+    def failing(self: Partitions, connection: Any, number: int, body: Any) -> Any:
+        where, batch = body.batches[0]
+        log = self.logs[where].log
+        began = log.producers.get(batch.producer_id, NO_STATE).transaction_first_offset
+        if batch.control != "abort" or began == UNKNOWN_OFFSET:
+            return produce(self, connection, number, body)
+        assert len(body.batches) == 1, "a coordinator asks for one marker at a time"
+        fact, answer = self.logs[where].decide_append(batch, self._node.now_us)
+        if fact is not None:
+            end, mark = log.log_end_offset, log.high_watermark
+            log.apply(fact)
+            log.index.aborted.pop()
+            log.opened = dict(sorted({**log.opened, began: batch.producer_id}.items()))
+            log.log_end_offset, log.high_watermark = end, mark
+            answer = answer._replace(error=Error.UNKNOWN_SERVER_ERROR)
+        return ProduceResponse((answer,))
+
+    return patched(Partitions, "_produce", failing)
+
+
 def acknowledges_what_is_still_there() -> AbstractContextManager[None]:
     """A leader that has become a follower, and answers who waits by its own log (redpanda#3003)."""
     acked = Replica.acked
@@ -63,6 +95,23 @@ def acknowledges_what_is_still_there() -> AbstractContextManager[None]:
         return acked(self, offset)
 
     return patched(Replica, "acked", hasty)
+
+
+def lists_offsets_of_any_replica() -> AbstractContextManager[None]:
+    """A broker that answers ListOffsets from its own log, whether it leads or follows, and
+    whatever leader epoch it is asked of (redpanda#2954).
+
+    Ours, like Kafka's, refuses as soon as it knows that it leads no more. One that is cut off from
+    the controller does not know, and answers by its high watermark in Kafka too: only a client
+    that names a newer leader epoch is refused then (KIP-320).
+    """
+
+    def careless(
+        self: Replica, timestamp_ms: int, isolation: str = "read_uncommitted", _epoch: int = -1
+    ) -> Any:
+        return self.partition.list_offset(timestamp_ms, isolation)
+
+    return patched(Replica, "list_offset", careless)
 
 
 # --- Producers --------------------------------------------------------------------------------
