@@ -144,7 +144,7 @@ WEAKER = (
         "acks=0",
         orders(producer=ACKS_0),
         "acknowledged_is_read",
-        (Crash("broker-0", at_ms=150),),
+        (Crash("broker-0", at_ms=201),),  # The record is on its way.
         LOSSLESS.scenario,
     ),
     Weaker(

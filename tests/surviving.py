@@ -42,6 +42,7 @@ CONFIGURATIONS: dict[str, Scenario] = {
 
 FAULTS: dict[str, tuple[Any, ...]] = {
     "the leader's process crashes": (Crash("broker-0", at_ms=220),),
+    "the leader's process crashes while a record is on its way": WEAKENED["acks=0"],
     "the leader is cut off from its followers, then its process crashes": WEAKENED["acks=1"],
     "all three processes crash at once": tuple(
         Crash(f"broker-{number}", at_ms=100) for number in range(3)

@@ -6,6 +6,9 @@
    fails, in order (NetworkClient.handleTimedOutRequests). Whether it took effect is unknown.
 3. After a failure the next connection waits for reconnect.backoff.ms, doubled each time up to
    reconnect.backoff.max.ms, give or take 20 %; requests made meanwhile wait for it (KIP-144).
+4. A request is what opens a connection, and the first to find out that nobody is there. Only who
+   never hears of his requests (acks=0) connects first (`ready`), and is told when a connection is
+   lost, and when it may be tried again.
 
 Not modelled: connection set-up time (socket.connection.setup.timeout.ms), idle connections being
 closed (connections.max.idle.ms), authentication.
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from simulator.world.node import Node
 
 Answered = Callable[[Any], None]
+Watch = Callable[[str, bool], None]
 
 
 class _Line:
@@ -56,7 +60,11 @@ class _Line:
         owner = self.owner
         connection = self.connection
         if connection is None:
-            connection = self.connection = owner.open(self)
+            if owner.watch is not None and not self.ready():
+                self.waiting.append((body, answered, timeout_us))
+                return
+            connection = self.connection or owner.open(self)
+            self.connection = connection
         correlation = owner.next_correlation
         owner.next_correlation = correlation + 1
         if answered is not None:
@@ -65,6 +73,17 @@ class _Line:
             if self.timer is None or due_us < self.due_us:
                 self._arm(due_us)
         connection.there.send(correlation, body)
+
+    def ready(self) -> bool:
+        """Whether there is a connection; if one may be tried, it is."""
+        if self.blocked or self.connection is not None:
+            return not self.blocked
+        owner = self.owner
+        if owner.reaches(self.target):
+            self.connection = owner.open(self)
+            return True
+        self._back_off()
+        return False
 
     def answer(self, correlation: int, body: Any) -> None:
         """An answer has arrived; a second one to the same request is dropped."""
@@ -105,17 +124,32 @@ class _Line:
         if connection is not None:
             connection.close()
         failed, self.in_flight = self.in_flight, deque()
-        self.failures += 1
-        self.blocked = True
-        self.owner.node.after(self.owner.backoff_us(self.failures), self._unblock)
+        self._back_off()
         for _, answered, _ in failed:
             answered(None)
+
+    def _back_off(self) -> None:
+        """Let some time pass before the next connection."""
+        owner = self.owner
+        self.failures += 1
+        self.blocked = True
+        owner.node.after(owner.backoff_us(self.failures), self._unblock)
+        if owner.watch is not None:
+            # Not at once: the one who is told may be the one who asked whether it is ready.
+            owner.node.after(0, self._tell, False)
+
+    def _tell(self, usable: bool) -> None:  # noqa: FBT001 - a timer's argument
+        watch = self.owner.watch
+        if watch is not None:
+            watch(self.target, usable)
 
     def _unblock(self, _: Any) -> None:
         self.blocked = False
         waiting, self.waiting = self.waiting, []
         for body, answered, timeout_us in waiting:
             self.send(body, answered, timeout_us)
+        if self.owner.watch is not None and not self.blocked:
+            self._tell(True)
 
 
 class Connections:
@@ -125,6 +159,10 @@ class Connections:
         request_timeout_ms: how long a request may go unanswered.
         reconnect_backoff_ms: the pause after a first failure.
         reconnect_backoff_max_ms: the longest pause.
+
+    Attributes:
+        watch: told of a node's name, and whether a connection to it may be had: False when one
+            was lost or could not be had, True when it may be tried again.
     """
 
     def __init__(
@@ -137,6 +175,7 @@ class Connections:
     ) -> None:
         self.node = node
         self.next_correlation = 0
+        self.watch: Watch | None = None
         self._timeout_us = request_timeout_ms * MICROS_PER_MS
         self._backoff_us = reconnect_backoff_ms * MICROS_PER_MS
         self._backoff_max_us = reconnect_backoff_max_ms * MICROS_PER_MS
@@ -171,11 +210,32 @@ class Connections:
         Raises:
             BadInput: there is no such node.
         """
+        line = self._lines.get((target, purpose)) or self._line(target, purpose)
+        timeout_us = self._timeout_us if timeout_ms is None else timeout_ms * MICROS_PER_MS
+        line.send(body, answered, timeout_us)
+
+    def _line(self, target: str, purpose: str) -> _Line:
         line = self._lines.get((target, purpose))
         if line is None:
             line = self._lines[target, purpose] = _Line(self, target)
-        timeout_us = self._timeout_us if timeout_ms is None else timeout_ms * MICROS_PER_MS
-        line.send(body, answered, timeout_us)
+        return line
+
+    def ready(self, target: str, purpose: str = "data") -> bool:
+        """Whether a request would go out now, on a connection that stands (NetworkClient.ready).
+
+        If there is none, and its backoff is over, one is tried: it fails if nobody is there.
+        """
+        return self._line(target, purpose).ready()
+
+    def reaches(self, target: str) -> bool:
+        """Whether somebody at a node would take a connection now; it takes no time to know."""
+        world = self.node.world
+        server = world.nodes.get(target)
+        if server is None:
+            return True  # `open` says what is wrong.
+        network = world.network
+        cut = network.route(self.node, server).cuts or network.route(server, self.node).cuts
+        return not cut and (server.gate.open or server.gate.held is not None)
 
     def in_flight(self, target: str, purpose: str = "data") -> int:
         """How many requests to that node are unanswered."""

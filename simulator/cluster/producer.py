@@ -81,6 +81,8 @@ class Producer:
         )
         self._tells_sent = node.trace.wants("record_sent")
         self._tells_acknowledged = node.trace.wants("record_acknowledged")
+        if settings.acks_code == 0:
+            self.connections.watch = self._connected
         for text in settings.warnings:
             node.record(("warned", f"{node.name}: {text}"))
 
@@ -225,6 +227,13 @@ class Producer:
 
     def _answered(self, outgoing: Any, body: Any) -> None:
         self._machine.answered(outgoing, body, self.node.now_us)
+        self._follow()
+
+    def _connected(self, target: str, usable: bool) -> None:  # noqa: FBT001 - as it is told
+        """Records that nobody answers are sent only where somebody listens."""
+        if usable and not self.connections.ready(target):
+            return  # It was tried, and will be tried again.
+        self._machine.connected(target, self.node.now_us, usable=usable)
         self._follow()
 
     # --- Time and chance -------------------------------------------------------------------

@@ -103,15 +103,18 @@ class PendingBatch:
 class Destination:
     """A broker as the producer sees it; the one with no name stands for "no leader known".
 
+    While it is `lost` nothing is sent to it: only who waits for no answers is told (acks=0).
+
     When something was last ready for it, and when it last took something, is noted only with
     partitioner.availability.timeout.ms (RecordAccumulator.NodeLatencyStats).
     """
 
-    __slots__ = ("drained_us", "in_flight", "name", "pending", "ready_us")
+    __slots__ = ("drained_us", "in_flight", "lost", "name", "pending", "ready_us")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.in_flight = 0
+        self.lost = False
         self.drained_us = -1
         self.ready_us = -1
         # Queues with batches, by number; the one that has waited longest for its turn first.

@@ -117,7 +117,7 @@ class Dispatch:
     def drain(self, destination: Destination, now_us: int) -> None:
         """Send what is sendable to a broker, as long as it takes requests."""
         ids = self.ids
-        if (ids is not None and ids.producer_id < 0) or not destination.name:
+        if (ids is not None and ids.producer_id < 0) or not destination.name or destination.lost:
             return
         pending = destination.pending
         sendable = self._store.sendable

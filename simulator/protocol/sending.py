@@ -253,6 +253,20 @@ class Sending:
         """`wake_us` has come."""
         self._run(now_us)
 
+    def connected(self, name: str, now_us: int, *, usable: bool) -> None:
+        """A broker's connection was lost, or may be used again; its batches wait meanwhile.
+
+        Without answers nobody else would know of it: what is sent counts as acknowledged.
+        """
+        where = self._where
+        broker = where.brokers.get(name)
+        if broker is None or (usable and not broker.lost):
+            return
+        broker.lost = not usable
+        # As often as it cannot be had, its partitions may have gone to another.
+        where.wanted = where.wanted or not usable
+        self._run(now_us)
+
     def answered(self, outgoing: Outgoing, body: Any, now_us: int) -> None:
         """A request was answered; None: there will be no answer, whatever became of it."""
         destination = outgoing.destination

@@ -117,9 +117,10 @@ class Whereabouts:
     def least_loaded(self, most_in_flight: int) -> Destination | None:
         """The broker with the fewest requests in flight; equal ones take turns.
 
-        None when each of them has as many as it may.
+        None when each of them has as many as it may. Those that are lost are asked last.
         """
-        brokers = list(self.brokers.values())
+        brokers = [broker for broker in self.brokers.values() if not broker.lost]
+        brokers = brokers or list(self.brokers.values())
         turn = self._turn % len(brokers)
         chosen = min(brokers[turn:] + brokers[:turn], key=lambda broker: broker.in_flight)
         if chosen.in_flight >= most_in_flight:
