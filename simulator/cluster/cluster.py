@@ -257,6 +257,8 @@ class Cluster:
             leader = self.replica(registration.leader, *where)
             if leader is None or leader.leading is None:
                 return False
+            if None in replicas:  # A broker that came back has not learnt what it keeps.
+                return False
             ends = {
                 (one.leader_epoch, one.log_end_offset, one.high_watermark)
                 for one in replicas
@@ -286,6 +288,6 @@ class Cluster:
                 else:
                     committed = group.committed(where) if group is not None else None
                     done = committed.offset if committed is not None else log.log_start_offset
-                if done < log.high_watermark:
+                if done < log.high_watermark and not service.begins_at(where, log.high_watermark):
                     return False
         return True

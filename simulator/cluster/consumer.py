@@ -26,6 +26,7 @@ from simulator.cluster.connections import Connections
 from simulator.errors import BadInput, KafkaError
 from simulator.protocol.consumer_settings import ConsumerSettings, consumer_settings
 from simulator.protocol.fetching import ConsumerRecord
+from simulator.protocol.leader_epochs import NO_EPOCH
 from simulator.protocol.names import MICROS_PER_MS, TopicPartition
 from simulator.protocol.polling import Polling
 from simulator.protocol.wire import (
@@ -208,6 +209,12 @@ class Consumer:
     def position(self, partition: tuple[str, int]) -> int | None:
         """The offset of the next record to get; None while it is not known (poll finds it)."""
         return self._machine.positions.position(partition)
+
+    def begun_at(self, partition: tuple[str, int]) -> int | None:
+        """Its position if a reset or a seek has put it there and no record has moved it since."""
+        position = self._machine.positions.assigned.get(TopicPartition(*partition))
+        known = position is not None and position.epoch == NO_EPOCH
+        return position.offset if position is not None and known else None
 
     def pause(self, partitions: Iterable[tuple[str, int]]) -> None:
         """Get no records of these until they are resumed, or revoked; keep polling."""

@@ -13,6 +13,7 @@ Not modelled here: replication of the offsets topic, blocks of producer ids.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,7 @@ def java_hash(text: str) -> int:
     return value - 2**32 if value >= 2**31 else value
 
 
+@lru_cache(maxsize=256)
 def partition_of_group(group_id: str) -> int:
     """The partition of `__consumer_offsets` that a group's commits go to (Utils.abs: MIN is 0)."""
     value = java_hash(group_id)
@@ -83,6 +85,7 @@ class Layout:
         self._producer_ids = count()
         self._leaders: dict[TopicPartition, str] = {}
         self._topics: dict[str, Topic] = {}
+        self._partitions: dict[str, tuple[TopicPartition, ...]] = {}
         self._settings: dict[str, TopicSettings] = {}
         self._log_configs: dict[str, LogConfig] = {}
         for topic in topology.topics:
@@ -105,9 +108,11 @@ class Layout:
 
     def _lead(self, topic: Topic) -> None:
         number = tuple(self._topics).index(topic.name)
-        for partition in range(topic.partitions):
-            leader = self.brokers[(partition + number) % len(self.brokers)]
-            self._leaders.setdefault(TopicPartition(topic.name, partition), leader)
+        partitions = tuple(TopicPartition(topic.name, n) for n in range(topic.partitions))
+        self._partitions[topic.name] = partitions
+        for where in partitions:
+            leader = self.brokers[(where.partition + number) % len(self.brokers)]
+            self._leaders.setdefault(where, leader)
 
     def grow(self, name: str, partitions: int) -> tuple[TopicPartition, ...]:
         """A topic has more partitions from now on; the new ones."""
@@ -163,8 +168,7 @@ class Layout:
 
     def partitions(self, topic: str) -> tuple[TopicPartition, ...]:
         """A topic's partitions."""
-        count = self._topics[topic].partitions
-        return tuple(TopicPartition(topic, number) for number in range(count))
+        return self._partitions[topic]
 
     def led_by(self, broker: str) -> tuple[TopicPartition, ...]:
         """The partitions that a broker leads at first."""

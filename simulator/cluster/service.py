@@ -121,6 +121,12 @@ class Service:
             default=0,
         )
 
+    def begins_at(self, where: TopicPartition, offset: int) -> bool:
+        """Whether a reset or a seek has put the partition's owners there: nothing is to commit."""
+        owners = [one for one in self._consumers.values() if where in one.assignment()]
+        begun = [one.begun_at(where) for one in owners]
+        return bool(begun) and all(at is not None and at >= offset for at in begun)
+
     def _boot(self, node: "Node") -> None:
         context = Context(self._cluster, node, self.serving.producer)
         handler = self._factory(context)

@@ -7,6 +7,7 @@ leader_epochs truncation replication replication_* replica_messages   replicas o
 partitioning                                     where keys go
 assignors assignors_* subscriptions sticky_facts java_order   who reads which partition
 group group_*                                    the classic group coordinator
+consumer_group consumer_group_*                  the group coordinator of KIP-848
 transactions transactions_* transaction_messages  the transaction coordinator
 store                                            a small transactional database
 producer_settings sending admission dispatch accumulator idempotence   the producer client

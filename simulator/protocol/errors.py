@@ -76,6 +76,10 @@ class Error(Enum):
     BROKER_ID_NOT_REGISTERED = (102, False, True)
     INELIGIBLE_REPLICA = (107, False, True)
     NEW_LEADER_ELECTED = (108, False, True)
+    FENCED_MEMBER_EPOCH = (110, False, True)
+    UNRELEASED_INSTANCE_ID = (111, False, True)
+    UNSUPPORTED_ASSIGNOR = (112, False, True)
+    STALE_MEMBER_EPOCH = (113, False, True)
     TRANSACTION_ABORTABLE = (120, False, True)
 
     def __init__(self, code: int, retriable: bool, definite: bool) -> None:
