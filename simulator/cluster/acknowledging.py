@@ -6,7 +6,7 @@ The rules stand in `protocol.replication_acks`; here are the timers, and the ans
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from simulator.cluster.alarm import Alarm
+from simulator.cluster.alarm import NEVER_US, Alarm
 from simulator.cluster.coordinator import LATER
 from simulator.protocol.machine import CancelTimer, Reply, SetTimer, Step
 from simulator.protocol.messages import PartitionProduced, ProduceResponse
@@ -35,8 +35,10 @@ class Acknowledging:
         self._acked = acked
         self._finished = finished
         self._machine = AcksWaiting()
-        self._late_us: dict[Any, int] = {}  # The machine's timers, and when they expire.
+        # The machine's timers, and when they expire; by a clock that does not jump (SystemTimer).
+        self._late_us: dict[Any, int] = {}
         self._alarm = Alarm(broker.node, self._time_up)
+        self._rings_us = NEVER_US
 
     def wait(
         self,
@@ -55,18 +57,24 @@ class Acknowledging:
             self._carry_out(self._machine.decide_moved(where, self._acked), None)
 
     def _time_up(self) -> None:
-        now_us = self._broker.node.now_us
+        self._rings_us = NEVER_US
+        now_us = self._broker.node.steady_us
         for name, late_us in tuple(self._late_us.items()):
             # An answer lets the next request in, and so may end the wait of others.
             if late_us <= now_us and self._late_us.pop(name, None) is not None:
                 self._carry_out(self._machine.decide_timeout(name[1]), None)
         if self._late_us:
-            self._alarm.set(min(self._late_us.values()))
+            self._ring_at(min(self._late_us.values()))
 
     def _set(self, timer: SetTimer) -> None:
-        late_us = self._late_us[timer.name] = self._broker.node.now_us + timer.least_us
-        if late_us < self._alarm.at_us:
-            self._alarm.set(late_us)
+        late_us = self._late_us[timer.name] = self._broker.node.steady_us + timer.least_us
+        if late_us < self._rings_us:
+            self._ring_at(late_us)
+
+    def _ring_at(self, late_us: int) -> None:
+        node = self._broker.node
+        self._rings_us = late_us
+        self._alarm.set(node.now_us + late_us - node.steady_us)
 
     def _carry_out(self, step: Step, request: Any) -> Any:
         for fact in step.facts:

@@ -124,9 +124,13 @@ class Cluster:
         if self._controller is not None and not world.nodes[self.layout.controller].gate.open:
             world.kernel.call_later(ASK_AGAIN_US, self._grow, what)  # It is down: ask again.
             return
+        if partitions <= self.layout.topics[topic].partitions:
+            return  # Another order was for more, and came first.
+        if self._controller is not None and not self._controller.add_partitions(topic, partitions):
+            world.kernel.call_later(ASK_AGAIN_US, self._grow, what)  # Nobody is there to keep them.
+            return
         added = self.layout.grow(topic, partitions)
         if self._controller is not None:
-            self._controller.add_partitions(topic, partitions)
             return
         now_us = int(world.kernel.now)
         world.trace.record(now_us, "world", (), ("partitions_added", topic, partitions))

@@ -1,7 +1,8 @@
 """The controller: one node that stands for Kafka's quorum, driven by what brokers ask of it.
 
 It is there when a topic has more than one replica. Its log survives whatever its node suffers, a
-lost disk too: a quorum has written it before anybody hears of it.
+lost disk too: a quorum has written it before anybody hears of it. It measures brokers' silence by
+a clock that never jumps (BrokerHeartbeatTracker.java).
 
 Not modelled here: the quorum itself (its elections, its followers, its snapshots).
 """
@@ -31,22 +32,27 @@ class ControllerNode:
         node.on_request = self._receive
         if self.machine.is_new:
             topics = tuple(_new_topic(layout, name) for name in layout.topics)
-            self._carry_out(self.machine.boot(topics, node.now_us), silent=True)
+            self._carry_out(self.machine.boot(topics, node.steady_us), silent=True)
             layout.first_records = self.machine.records(0)
             layout.first_epochs = {
                 name: state.epoch for name, state in self.machine.brokers.items()
             }
         else:
-            self._carry_out(self.machine.recover(node.now_us))
+            self._carry_out(self.machine.recover(node.steady_us))
 
     def _receive(self, connection: "Connection", correlation: int, body: Any) -> None:
         request = Request((connection, correlation), body, connection.client.name)
-        self._carry_out(self.machine.decide(request, self._node.now_us))
+        self._carry_out(self.machine.decide(request, self._node.steady_us))
 
-    def add_partitions(self, topic: str, count: int) -> None:
-        """Somebody's order at the controller itself: a topic is to have so many partitions."""
+    def add_partitions(self, topic: str, count: int) -> bool:
+        """Somebody's order at the controller itself: a topic is to have so many partitions.
+
+        False: there is no active broker for one of them.
+        """
         request = Request(None, CreatePartitionsRequest(topic, count), self._node.name)
-        self._carry_out(self.machine.decide(request, self._node.now_us))
+        step = self.machine.decide(request, self._node.steady_us)
+        self._carry_out(step)
+        return bool(step.facts)
 
     def _carry_out(self, step: Step, *, silent: bool = False) -> None:
         node, machine = self._node, self.machine
@@ -82,7 +88,7 @@ class ControllerNode:
 
     def _expired(self, name: Any) -> None:
         del self._timers[name]
-        self._carry_out(self.machine.decide(Timer(name), self._node.now_us))
+        self._carry_out(self.machine.decide(Timer(name), self._node.steady_us))
 
 
 def _new_topic(layout: "Layout", name: str) -> NewTopic:

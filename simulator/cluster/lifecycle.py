@@ -100,6 +100,7 @@ class Lifecycle:
             return
         self._failures = 0
         self.broker_epoch = response.broker_epoch
+        self._publish()
         self._beat(None)
 
     # --- Heartbeats ------------------------------------------------------------------------------
@@ -129,9 +130,15 @@ class Lifecycle:
             return
         self._offset = response.next_offset
         self._records += response.records
-        # Before a broker has read its own registration it would act on what it was in its last
-        # life: it publishes nothing to its parts (MetadataLoader, initial catch-up).
+        self._publish()
+        self._read(None)
+
+    def _publish(self) -> None:
+        """Let the broker act on what was read, and on its own registration at the earliest.
+
+        Before it would act on what it was in its last life (MetadataLoader, initial catch-up); and
+        it says that it has read so far only when it has acted on it (setReadyToUnfence).
+        """
         if self._records and -1 < self.broker_epoch < self._offset:
             records, self._records = self._records, ()
             self._replicas.learn(records)
-        self._read(None)

@@ -119,7 +119,7 @@ class ParkedFollowers(Parked):
             self.at.setdefault(one[0], []).append(waiting)
         wait_us = body.max_wait_ms * MICROS_PER_MS
         node = self._broker.node
-        self._due.append((node.now_us + wait_us, waiting))
+        self._due.append((node.steady_us + wait_us, waiting))
         if not self._armed:
             self._armed = True
             node.after(wait_us, self._time_up)
@@ -127,11 +127,11 @@ class ParkedFollowers(Parked):
     def _time_up(self, _: Any) -> None:
         self._armed = False
         due, node = self._due, self._broker.node
-        while due and (due[0][1].done or due[0][0] <= node.now_us):
+        while due and (due[0][1].done or due[0][0] <= node.steady_us):
             waiting = due.popleft()[1]
             if not waiting.done:
                 waiting.answer, _enough = self._look(waiting.body)
                 self._finish(waiting)
         if due and not self._armed:
             self._armed = True
-            node.after(due[0][0] - node.now_us, self._time_up)
+            node.after(due[0][0] - node.steady_us, self._time_up)

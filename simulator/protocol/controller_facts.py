@@ -38,7 +38,7 @@ NOT_MODELLED: Mapping[str, str] = {
     "controller.quorum.fetch.timeout.ms": "one controller stands for the quorum",
     "initial.broker.registration.timeout.ms": "a broker tries to register until it may",
     "eligible.leader.replicas.version": "it is part of the variant: eligible_leader_replicas",
-    "controlled.shutdown.enable": "a shutdown in order is always a controlled one",
+    "controlled.shutdown.enable": "an incarnation ends by crashing: there is no shutdown in order",
 }
 
 

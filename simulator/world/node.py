@@ -62,6 +62,7 @@ class Node:
         self._true_clock = True  # It was never skewed.
         self._drift_ppm = 0
         self._clock_base = (0, 0)  # (kernel time, clock time) of the last jump
+        self._jumped_us = 0
 
     # --- Time ------------------------------------------------------------------------------
 
@@ -74,8 +75,14 @@ class Node:
         passed = int(self.kernel.now) - since
         return showed + passed + passed * self._drift_ppm // MILLION
 
+    @property
+    def steady_us(self) -> int:
+        """How long the machine has been up: it may run fast or slow, and never jumps."""
+        return self.now_us - self._jumped_us
+
     def skew(self, jump_us: int, drift_ppm: int) -> None:
         """Let the clock jump, and gain `drift_ppm` millionths from now on."""
+        self._jumped_us += jump_us
         self._clock_base = (int(self.kernel.now), self.now_us + jump_us)
         self._true_clock = False
         self._drift_ppm = drift_ppm
