@@ -1,7 +1,8 @@
 """What was acknowledged, who should have read it, and how it got away: lost-write or unseen.
 
-Rule 1: a group should read a partition if a member of it owns the partition at the end, or if it
-polled the partition without ever being given it (a consumer may assign itself).
+Rule 1: a group should read a partition if a member of it owns the partition at the end, or has
+come back from a crash in which it lost it, and nobody has it yet; or if the group polled the
+partition without ever being given it (a consumer may assign itself).
 Rule 2: lost is what its readers have passed: a later offset was polled, or its own offset holds
 another record. Whatever else was not polled is unseen.
 Rule 3: what retention or the cleaner took need not be read.
@@ -41,6 +42,8 @@ class Readers:
         self.given: dict[str, dict[Place, Given]] = {}  # group -> partition
         # group -> partition -> who owns it now; a partition that was ever owned stays.
         self.owners: dict[str, dict[Place, dict[str, None]]] = {}
+        self._crashed_with: dict[str, list[tuple[str, Place]]] = {}  # node -> what it owned
+        self._awaited: dict[str, dict[Place, None]] = {}  # Their nodes are back.
 
     def observers(self) -> dict[str, Observer]:
         """For a check's own observers to be joined with."""
@@ -50,11 +53,16 @@ class Readers:
             "partitions_revoked": self._left,
             "partitions_lost": self._left,
             "node_crashed": self._crashed,
+            "node_restarted": self._restarted,
         }
 
     def groups(self, where: Place) -> list[str]:
         """The groups that should have read a partition."""
-        found = [group for group, owned in self.owners.items() if owned.get(where)]
+        found = [
+            group
+            for group, owned in self.owners.items()
+            if owned.get(where) or where in self._awaited.get(group, ())
+        ]
         for group, given in self.given.items():
             if where in given and where not in self.owners.get(group, ()):
                 found.append(group)
@@ -72,8 +80,10 @@ class Readers:
     def _assigned(self, entry: FlatEntry) -> None:
         _, group, _, partitions = entry[4]
         owned = self.owners.setdefault(group, {})
+        awaited = self._awaited.get(group, {})
         for topic, partition in partitions:
             owned.setdefault((topic, partition), {})[entry[2]] = None
+            awaited.pop((topic, partition), None)
 
     def _left(self, entry: FlatEntry) -> None:
         _, group, _, partitions = entry[4]
@@ -82,9 +92,16 @@ class Readers:
             owned.setdefault((topic, partition), {}).pop(entry[2], None)
 
     def _crashed(self, entry: FlatEntry) -> None:
-        for owned in self.owners.values():
-            for nodes in owned.values():
-                nodes.pop(entry[2], None)
+        for group, owned in self.owners.items():
+            for where, nodes in owned.items():
+                if entry[2] in nodes:
+                    del nodes[entry[2]]
+                    self._crashed_with.setdefault(entry[2], []).append((group, where))
+
+    def _restarted(self, entry: FlatEntry) -> None:
+        for group, where in self._crashed_with.pop(entry[2], ()):
+            if not self.owners[group][where]:
+                self._awaited.setdefault(group, {})[where] = None
 
 
 class Removed:

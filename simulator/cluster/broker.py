@@ -103,13 +103,23 @@ class Broker:
             connection.back.send(correlation, answer)
 
     def answer(self, connection: "Connection", correlation: int, body: Any) -> None:
-        """Give a late answer, and go on with what its connection has queued."""
+        """Give a late answer, and go on with what its connection has queued.
+
+        That may end in a crash (`after_append`), and whoever calls goes on: see `is_dead`.
+        """
+        if self.is_dead:
+            return
         connection.back.send(correlation, body)
         session = connection.state
         session.busy = False
         while session.queue and not session.busy and self.node.gate.open:
             number, request = session.queue.popleft()
             self.receive(connection, number, request)
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it crashed in this instant, while somebody below was at work."""
+        return not self.node.gate.open
 
     # --- Coordinators and producers --------------------------------------------------------------
 

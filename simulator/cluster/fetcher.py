@@ -73,7 +73,7 @@ class Fetcher:
 
     def wake(self) -> None:
         """Ask, unless an answer is awaited or there is nothing to ask."""
-        if self._busy:
+        if self._busy or self._replicas.broker.is_dead:
             return
         asks = self._asks()
         if not asks:

@@ -78,6 +78,8 @@ class Lifecycle:
         self, body: Any, answered: Answered, purpose: str, timeout_ms: int | None = None
     ) -> None:
         """Send a request to the controller, on a connection of its own for each purpose."""
+        if self._replicas.broker.is_dead:
+            return
         self.connections.request(self._controller, body, answered, purpose, timeout_ms)
 
     def _later(self, again: Any) -> None:

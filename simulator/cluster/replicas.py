@@ -94,10 +94,10 @@ class Replicas:
         changed = self.image.learn(records)
         mine = [one for one in changed if self.name in one.replicas]
         for one in mine:
-            if one.leader == self.name:
+            if one.leader == self.name and not self.broker.is_dead:
                 self._told(one)
         for one in mine:
-            if one.leader != self.name:
+            if one.leader != self.name and not self.broker.is_dead:
                 self._told(one)
         for fetcher in tuple(self._fetchers.values()):
             fetcher.wake()
@@ -234,6 +234,8 @@ class Replicas:
         results = []
         ends: dict[TopicPartition, int] = {}
         for where, batch in body.batches:
+            if not self.node.gate.open:  # The answer to another let its next batch in: a crash.
+                return LATER
             replica = self.replicas.get(where)
             if replica is None:
                 answer = m.PartitionProduced(where, self.image.not_here(where))
@@ -278,9 +280,12 @@ class Replicas:
             parked = self._followers
             before = self._appends
             answer, enough = self._followed(body)
-            if not enough and self._appends != before:
+            if self._appends != before:
                 # What it has taken let others be answered, and append, in this instant.
-                answer, enough = self._reread(body)
+                if self.broker.is_dead:
+                    return LATER
+                if not enough:
+                    answer, enough = self._reread(body)
         else:
             answer, enough = self._read(body)
         if enough or not body.max_wait_ms:

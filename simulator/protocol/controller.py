@@ -238,6 +238,10 @@ class Controller:
             told = rm.MetadataFetchResponse(Error.NONE, end, self.records(body.offset))
             decision.effects.append(Reply(request.id, told))
         else:
+            waiting = self._known.parked.get(body.broker)
+            if waiting is not None:  # One at a time: the older one came late, or came twice.
+                nothing = rm.MetadataFetchResponse(Error.NONE, end)
+                decision.effects.append(Reply(waiting[0], nothing))
             decision.facts.append(FetchParked(body.broker, request.id, body.offset))
             decision.effects.append(SetTimer(FetchDeadline(body.broker), wait_us, wait_us))
 

@@ -86,6 +86,15 @@ def test_each_group_reads_for_itself():
     assert "audit never polled it" in sentences(verdict)[0]
 
 
+def test_a_group_whose_only_reader_has_come_back_should_read():
+    """Nothing was left for it to read when the run ended: so it was never given the partition."""
+    came_back = ("c: assigned", "c: crashed", "p: acked e1 5", "c: restarted")
+
+    assert not acknowledged_is_read(tiny(*came_back, "quiet"))
+    gone = tiny(*came_back, "d: assigned", "d: revoked", "quiet")
+    assert acknowledged_is_read(gone).why == "no group read to the end what was acknowledged"
+
+
 @pytest.mark.parametrize("leaves", ["c: revoked", "c: lost", "c: crashed"])
 def test_a_group_that_has_left_need_not_read(leaves):
     verdict = acknowledged_is_read(tiny("c: assigned", leaves, "p: acked e1 5", "quiet"))

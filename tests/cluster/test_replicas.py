@@ -4,9 +4,12 @@ import attrs
 import pytest
 
 from simulator import CHECKS, Crash, FaultPlan, Seeded, Variant, simulate
-from simulator.scenario.faults import Clog, DiskLoss, Partition, Pause
+from simulator.protocol import messages as m
+from simulator.protocol.errors import Error
+from simulator.scenario.faults import Clog, DiskLoss, Drop, Partition, Pause, Skew
+from simulator.scenario.topology import Topic
 from simulator.trace.history import history
-from tests.clustered import events, times_ms
+from tests.clustered import ORDERS, ask, batch, events, times_ms
 from tests.replicated_orders import replicated_orders
 
 BROKERS = ("broker-0", "broker-1", "broker-2")
@@ -296,3 +299,82 @@ def test_one_seed_gives_one_run_also_with_replicas():
     digests = {run(chooser=Seeded(7)).digest() for _ in range(2)}
 
     assert len(digests) == 1
+
+
+# --- Clocks --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jump_ms", [-60_000, 60_000])
+def test_a_controllers_clock_that_jumps_silences_nobody(jump_ms):
+    """It measures silence by a clock that does not jump (BrokerHeartbeatTracker)."""
+    trace = run(Skew("controller", 600, jump_ms, 0))
+
+    assert not trace.of("broker_fenced")
+    assert ended(trace) == "quiet"
+
+
+@pytest.mark.parametrize("jump_ms", [-60_000, 60_000])
+def test_what_waits_at_a_leader_waits_no_longer_though_its_clock_jumps(jump_ms):
+    """A follower that has all is told the mark within replica.fetch.wait.max.ms."""
+    trace = run(Skew("broker-0", 600, jump_ms, 0))
+
+    assert max(times_ms(trace, "high_watermark_moved")) < 1_200
+    assert not trace.of("isr_changed")
+    assert trace.flat[-1][1] < 2_500_000
+
+
+def test_a_producer_is_told_in_time_that_it_waits_in_vain_though_the_leaders_clock_jumps():
+    told = []
+
+    def program(asking, node):
+        body = m.ProduceRequest(-1, 500, ((ORDERS, batch("a")),))
+        yield node.sleep(100_000)
+        answer = yield asking(body)
+        told.append((answer.results[0].error, node.now_us))
+
+    ask(
+        program,
+        Partition(("broker-1", "broker-2"), ("broker-0",), 50, 20_000),
+        Skew("broker-0", 300, -60_000, 0),
+        brokers=3,
+        topics=(Topic("orders", 1, 3),),
+    )
+
+    assert told == [(Error.REQUEST_TIMED_OUT, 602_000)]
+
+
+# --- A crash in the middle of an answer ----------------------------------------------------------
+
+
+def test_a_broker_that_dies_while_it_answers_does_nothing_more():
+    """The answer to one batch lets the next in, which crashes the broker; whoever answered was at
+    work for a follower, and goes on."""
+    trace = run(
+        Crash("broker-0", "after_append", 2, down_ms=4_000),
+        producer={**LONG, "linger.ms": 0},
+        per_s=400,
+    )
+
+    ((died, *_),) = trace.of("node_crashed")
+    ((back, *_),) = trace.of("node_restarted")
+    between = [
+        entry[4][0]
+        for entry in trace.flat
+        if died < entry[0] < back and entry[2] == "broker-0"
+    ]
+    assert set(between) <= {"message_dropped"}
+
+
+# --- Coming back ---------------------------------------------------------------------------------
+
+
+def test_a_broker_is_let_in_when_it_acts_on_what_it_has_read():
+    """Its registration was written, and the answer to it lost; it reads on meanwhile."""
+    trace = run(
+        Crash("broker-2", at_ms=150, down_ms=2_000),
+        Drop("controller", "broker-2", "BrokerRegistrationResponse", 0),
+    )
+
+    (unfenced,) = trace.of("broker_unfenced")
+    (recovered,) = trace.of("log_recovered")
+    assert recovered[0] < unfenced[0]
