@@ -24,6 +24,7 @@ from simulator.protocol.replication_following import Ask
 if TYPE_CHECKING:
     from simulator.cluster.replicas import Replicas
 
+_new = tuple.__new__  # Half the cost of a named tuple's own constructor, in the hot path.
 PURPOSE = "replication"
 ORDER = (rm.EpochAsked, rm.BoundAsked, m.FetchPartition)  # What is asked first.
 SOCKET_TIMEOUT_MS = 30_000  # replica.socket.timeout.ms
@@ -117,7 +118,8 @@ class Fetcher:
                 )
                 return m.ListOffsetsRequest(asked, replica=name)
         epoch = replicas.lifecycle.broker_epoch
-        return m.FetchRequest(*self._limits, asks, "read_uncommitted", name, epoch)
+        wanted = (*self._limits, asks, "read_uncommitted", name, epoch)
+        return _new(m.FetchRequest, wanted)
 
     def _answered(self, asks: tuple[Ask, ...], response: Any) -> None:
         self._busy = False

@@ -257,6 +257,9 @@ class Replica:
                     return rm.ReplicaFetched(where, Error.OFFSET_OUT_OF_RANGE)
                 high, start = log.high_watermark, log.log_start_offset
                 return rm.ReplicaFetched(where, _NONE, high, start, (), *parted)
+        if offset == log.log_end_offset:  # Nothing is there yet, as `read` would say.
+            marks = (log.high_watermark, log.log_start_offset)
+            return _new(rm.ReplicaFetched, (where, _NONE, *marks, (), NO_EPOCH, UNKNOWN_OFFSET))
         read = self.partition.read(offset, most, "follower")
         told = (where, read[1], read[2], read[4], read[5], NO_EPOCH, UNKNOWN_OFFSET)
         return _new(rm.ReplicaFetched, told)

@@ -172,6 +172,11 @@ class Following:
     def _take(self, answer: ReplicaFetched) -> Step:
         """Take batches and marks over; or cut where the logs part."""
         _, _, high_watermark, start, batches, diverging_epoch, diverging_end = answer
+        log = self._partition.log
+        if not batches and diverging_end == UNKNOWN_OFFSET and start <= log.log_start_offset:
+            if high_watermark == log.high_watermark:
+                return NOTHING
+            return _new(Step, ((_new(HighWatermarkTold, (high_watermark,)),), ()))
         told = HighWatermarkTold(high_watermark)
         if diverging_end != UNKNOWN_OFFSET:
             end = self._partition.log_end_offset
@@ -180,7 +185,6 @@ class Following:
                 return Step((told, Truncated(at)))
             return Step((Truncated(at),))
         facts: list[Fact] = []
-        log = self._partition.log
         own_start = log.log_start_offset
         if batches and batches[0].base_offset < log.log_end_offset:
             if not self._is_around_start(batches[0]):
@@ -193,7 +197,7 @@ class Following:
             facts.append(told)
         if start > own_start:
             facts.append(LogStartMoved(start))
-        return Step(tuple(facts))
+        return _new(Step, (tuple(facts), ()))
 
     def _is_around_start(self, batch: Batch) -> bool:
         """Whether an empty log begins within the batch, where its leader's start was."""

@@ -39,6 +39,7 @@ from simulator.protocol.replication_facts import (
     ReplicationConfig,
 )
 
+_new = tuple.__new__  # Half the cost of a named tuple's own constructor, in the hot path.
 NEVER_US = -(2**62)
 
 # The controller has not taken it, and no other controller can have.
@@ -82,7 +83,7 @@ def after_fetch(known: Progress, fact: FollowerFetched) -> Progress:
         # It has all that there was when it last fetched: so it was caught up then.
         caught_up_us = max(caught_up_us, fetched_us)
     fetched_end = max(fetched_end, log_end_offset)
-    return Progress(offset, fetched_end, at_us, caught_up_us, broker_epoch)
+    return _new(Progress, (offset, fetched_end, at_us, caught_up_us, broker_epoch))
 
 
 class Leading:
@@ -191,7 +192,8 @@ class Leading:
         known = progress[4]
         if known is not None and NO_BROKER_EPOCH != broker_epoch < known:
             return None
-        fetched = FollowerFetched(replica, offset, log.log_end_offset, now_us, broker_epoch)
+        told = (replica, offset, log.log_end_offset, now_us, broker_epoch)
+        fetched = _new(FollowerFetched, told)
         if (
             self.pending is not None
             or replica in self.isr
@@ -199,7 +201,7 @@ class Leading:
             or (self._config.truncation.fenced and offset < self.epoch_start_offset)
             or not self._is_alive_as(replica, broker_epoch)
         ):
-            return Step((fetched,))
+            return _new(Step, ((fetched,), ()))
         isr = (*self.isr, replica)
         # Proposed first: the mark that the fetch moves must wait for the newcomer already.
         proposed = self._propose(isr, isr, {replica: broker_epoch})
