@@ -252,17 +252,16 @@ class Replica:
             pass  # Both are in the leader's epoch: there is nowhere to part. Most fetches are such.
         elif last_fetched_epoch != NO_EPOCH and offset >= log.log_start_offset:
             parted = diverges(self.epochs, log.log_end_offset, offset, last_fetched_epoch)
+            if parted is not None and parted[1] == UNKNOWN_OFFSET:
+                return rm.ReplicaFetched(where, Error.OFFSET_OUT_OF_RANGE)
             if parted is not None:
-                if parted[1] == UNKNOWN_OFFSET:
-                    return rm.ReplicaFetched(where, Error.OFFSET_OUT_OF_RANGE)
-                high, start = log.high_watermark, log.log_start_offset
-                return rm.ReplicaFetched(where, _NONE, high, start, (), *parted)
+                marks = (log.high_watermark, log.log_start_offset)
+                return rm.ReplicaFetched(where, _NONE, *marks, (), *parted)
         if offset == log.log_end_offset:  # Nothing is there yet, as `read` would say.
             marks = (log.high_watermark, log.log_start_offset)
             return _new(rm.ReplicaFetched, (where, _NONE, *marks, (), NO_EPOCH, UNKNOWN_OFFSET))
-        read = self.partition.read(offset, most, "follower")
-        told = (where, read[1], read[2], read[4], read[5], NO_EPOCH, UNKNOWN_OFFSET)
-        return _new(rm.ReplicaFetched, told)
+        _, error, high, _, start, found, *_ = self.partition.read(offset, most, "follower")
+        return _new(rm.ReplicaFetched, (where, error, high, start, found, NO_EPOCH, UNKNOWN_OFFSET))
 
     def bound(self, asked: rm.BoundAsked) -> OffsetListed:
         """Answer a follower that is out of range: the log's start, or its end."""
