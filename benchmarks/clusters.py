@@ -5,7 +5,8 @@
 2. The records come faster than two instances of a group can handle them, so that a backlog
    builds up, and Kafka's own defaults batch what they may: sends, appends and fetches. The run
    ends when all is handled and committed.
-3. `detail`: each record is handled in its own time and committed by itself, and the checks of
+3. `detail`: each record is handled in its own time and committed by itself (with replicas, where
+   a commit is itself a record that is kept three times, by polls), and the checks of
    what a group was given and has committed watch the run: the effect is that the handler is done.
    `batch`: a poll brings up to a hundred records, which take no time and are committed together.
 4. A run that did not deliver what it should raises, whatever its speed.
@@ -90,12 +91,15 @@ def workload_of(events: int, per_s: int) -> Workload:
     )
 
 
-def detail(events: int, *, keep: bool, replicas: int = 1) -> None:
-    """Each record handled in its own time, and committed by itself; the checks watch."""
+def detail(events: int, *, keep: bool, replicas: int = 1, each: bool = True) -> None:
+    """Each record handled in its own time; the checks watch.
+
+    each: each is committed by itself; otherwise all of a poll are.
+    """
     serving = Serving(
         topics=(TOPIC,),
         settings={"auto.offset.reset": "earliest"},
-        commit_each=True,
+        commit_each=each,
         processing=HANDLING,
     )
     observers, finish = watch(WATCHING)
@@ -144,10 +148,12 @@ def idle(hours: float) -> None:
     )
 
 
-def detail_costs(size: float, *, keep: bool, replicas: int = 1) -> Costs:
+def detail_costs(
+    size: float, *, keep: bool, replicas: int = 1, each: bool = True
+) -> Costs:
     """A message in full detail against a raw timeout."""
     events = sized(size, DETAIL_EVENTS, 20)
-    run = partial(detail, events, keep=keep, replicas=replicas)
+    run = partial(detail, events, keep=keep, replicas=replicas, each=each)
     return Costs(cost(run, events), kernel.base(size))
 
 
@@ -177,8 +183,14 @@ CASES = (
     ),
     Case(
         "replicated",
-        "messages in full detail, kept three times, no trace kept, per raw SimPy timeout",
+        "messages kept three times and committed by polls, no trace kept, per raw SimPy timeout",
         0.012,
+        partial(detail_costs, keep=False, replicas=3, each=False),
+    ),
+    Case(
+        "committed",
+        "the same with each committed by itself, three times too",
+        0.004,
         partial(detail_costs, keep=False, replicas=3),
     ),
     Case(

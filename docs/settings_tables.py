@@ -10,14 +10,18 @@ from typing import Any
 import attrs
 
 from simulator.cluster import broker_settings as brokers
+from simulator.cluster.internal_topics import InternalTopicSettings
 from simulator.protocol import consumer_settings as consumers
 from simulator.protocol import producer_settings as producers
+from simulator.protocol import share_settings as shares
 from simulator.protocol import topic_settings as topics
 from simulator.protocol.cleaner import CleanerSettings
+from simulator.protocol.consumer_group_config import ConsumerGroupConfig
 from simulator.protocol.controller_facts import ControllerSettings
 from simulator.protocol.group_config import GroupConfig
 from simulator.protocol.replication_facts import ReplicationConfig
 from simulator.protocol.settings import kafka_name
+from simulator.protocol.transactions_facts import TransactionSettings
 
 OPENING = """\
 # Settings
@@ -36,16 +40,26 @@ Where they are given:
 | the brokers' and the controller's | `Scenario(broker={...})`, the same for all |
 | the producer's | `Guarantee(producer={...})` |
 | a group's | `Consumers(settings={...})` |
+| a share group's | `ShareServing(group={...})` |
+| a share group's consumers' | `ShareServing(settings={...})` |
 
 A scenario's own consumers begin with `auto.offset.reset` = `earliest`, and the guarantees say
 what producers begin with and when offsets are committed; all else is as below.
 """
+THREE = "3, or as many as there are brokers if that is less"
 UNSET = {
     "enable.idempotence": "true, unless another setting forbids it",
     "delivery.timeout.ms": "120000, or linger.ms + request.timeout.ms if that is more",
     "partitioner.class": "unset: murmur2 of the key; without a key, sticky",
     "group.id": "the group's name",
+    "transactional.id": "unset: no transactions",
     "group.instance.id": "unset: a dynamic member",
+    "group.remote.assignor": "as the brokers say",
+    "offsets.topic.replication.factor": THREE,
+    "transaction.state.log.replication.factor": THREE,
+    "share.session.timeout.ms": "as the brokers say",
+    "share.heartbeat.interval.ms": "as the brokers say",
+    "share.record.lock.duration.ms": "as the brokers say",
 }
 BESIDE = {"partition.assignment.strategy": "; Kafka's list of two acts as its first"}
 OF_SECURITY = ("ssl.", "sasl.", "security.")
@@ -67,19 +81,35 @@ def page() -> str:
             "## Brokers: cleaning, flushing, and what is remembered of producers\n",
             _table([*_of(CleanerSettings), *_of(brokers.OwnSettings)]),
             "## Brokers: group coordinators\n",
-            _table(_of(GroupConfig)),
+            _table([*_of(GroupConfig), *_of(ConsumerGroupConfig)]),
+            "## Brokers: transaction coordinators, and the topics of all coordinators\n",
+            _table([*_of(TransactionSettings), *_of(InternalTopicSettings)]),
             "## Producers\n",
             _table(_of(producers.ProducerSettings)),
             "## Consumers\n",
             _table(_of(consumers.ConsumerSettings)),
+            "## Share groups: of the brokers, of one group, of a share consumer\n",
+            _table(_of(shares.ShareSettings)),
+            _table(_of(shares.ShareGroupSettings)),
+            _table(_of(shares.ShareConsumerSettings)),
             "## Refused, and why\n\n### Of topics and brokers\n",
             _refused(refused),
             "### Of producers\n",
             _refused(producers.NOT_MODELLED),
             "### Of consumers\n",
             _refused(consumers.NOT_MODELLED),
+            "### Of share consumers, and of share groups\n",
+            _refused(_of_share_groups_alone()),
         )
     )
+
+
+def _of_share_groups_alone() -> dict[str, str]:
+    """What is refused of share consumers and not of other ones, or for another reason."""
+    others = consumers.NOT_MODELLED
+    own = shares.NOT_MODELLED_OF_SHARE_CONSUMERS
+    refused = {name: why for name, why in own.items() if others.get(name) != why}
+    return {**refused, **shares.NOT_MODELLED_OF_GROUPS}
 
 
 def _of(cls: Any, names: Iterable[str] | None = None) -> list[tuple[str, str]]:
@@ -95,7 +125,7 @@ def _of(cls: Any, names: Iterable[str] | None = None) -> list[tuple[str, str]]:
 
 def shown(name: str, value: Any) -> str:
     """A default as Kafka's documentation would write it."""
-    if value is None:
+    if value is None or value == "":
         return UNSET[name]
     if isinstance(value, bool):
         return str(value).lower()

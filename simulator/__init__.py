@@ -75,10 +75,11 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.checks.verdict import Status as Status
     from simulator.checks.verdict import Verdict as Verdict
     from simulator.cluster.cluster import Cluster as Cluster
-    from simulator.cluster.consumer import RebalanceListener as RebalanceListener
     from simulator.cluster.context import Context as Context
     from simulator.cluster.producer import RecordMetadata as RecordMetadata
+    from simulator.cluster.rebalance_listener import RebalanceListener as RebalanceListener
     from simulator.cluster.service import Serving as Serving
+    from simulator.cluster.share_service import ShareServing as ShareServing
     from simulator.cluster.sinks import idempotent_sink as idempotent_sink
     from simulator.cluster.sinks import memory_sink as memory_sink
     from simulator.cluster.sinks import naive_sink as naive_sink
@@ -86,9 +87,13 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.errors import CommitFailed as CommitFailed
     from simulator.errors import EventBudgetExceeded as EventBudgetExceeded
     from simulator.errors import FencedInstance as FencedInstance
+    from simulator.errors import InvalidProducerEpoch as InvalidProducerEpoch
+    from simulator.errors import InvalidProducerIdMapping as InvalidProducerIdMapping
+    from simulator.errors import InvalidTxnState as InvalidTxnState
     from simulator.errors import KafkaError as KafkaError
     from simulator.errors import NoOffsetForPartition as NoOffsetForPartition
     from simulator.errors import ProducerFailed as ProducerFailed
+    from simulator.errors import ProducerFenced as ProducerFenced
     from simulator.errors import RebalanceInProgress as RebalanceInProgress
     from simulator.errors import ReplayDiverged as ReplayDiverged
     from simulator.errors import RequestTimedOut as RequestTimedOut
@@ -96,11 +101,13 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.errors import SimulatorError as SimulatorError
     from simulator.errors import StoreError as StoreError
     from simulator.errors import StoreTimeout as StoreTimeout
+    from simulator.errors import TransactionAbortable as TransactionAbortable
     from simulator.errors import UndecidedVerdict as UndecidedVerdict
     from simulator.errors import UniqueViolation as UniqueViolation
     from simulator.errors import UnknownSite as UnknownSite
     from simulator.errors import UnsupportedAwaitable as UnsupportedAwaitable
     from simulator.protocol.fetching import ConsumerRecord as ConsumerRecord
+    from simulator.protocol.group_metadata import GroupMetadata as GroupMetadata
     from simulator.protocol.names import TopicPartition as TopicPartition
     from simulator.protocol.records import Record as Record
     from simulator.protocol.store import Add as Add
@@ -178,9 +185,13 @@ _HOMES = {
         "CommitFailed",
         "EventBudgetExceeded",
         "FencedInstance",
+        "InvalidProducerEpoch",
+        "InvalidProducerIdMapping",
+        "InvalidTxnState",
         "KafkaError",
         "NoOffsetForPartition",
         "ProducerFailed",
+        "ProducerFenced",
         "RebalanceInProgress",
         "ReplayDiverged",
         "RequestTimedOut",
@@ -188,11 +199,13 @@ _HOMES = {
         "SimulatorError",
         "StoreError",
         "StoreTimeout",
+        "TransactionAbortable",
         "UndecidedVerdict",
         "UniqueViolation",
         "UnknownSite",
         "UnsupportedAwaitable",
     ),
+    "simulator.protocol.group_metadata": ("GroupMetadata",),
     "simulator.protocol.names": ("TopicPartition",),
     "simulator.protocol.records": ("Record",),
     "simulator.protocol.store": ("Add", "Delete", "Get", "Insert", "Upsert"),
@@ -245,10 +258,11 @@ _HOMES = {
     "simulator.trace.causality": ("cone", "happens_before"),
     "simulator.trace.history": ("History", "history"),
     "simulator.cluster.cluster": ("Cluster",),
-    "simulator.cluster.consumer": ("RebalanceListener",),
     "simulator.cluster.producer": ("RecordMetadata",),
+    "simulator.cluster.rebalance_listener": ("RebalanceListener",),
     "simulator.cluster.context": ("Context",),
     "simulator.cluster.service": ("Serving",),
+    "simulator.cluster.share_service": ("ShareServing",),
     "simulator.cluster.sinks": ("idempotent_sink", "memory_sink", "naive_sink"),
     "simulator.checks.check": ("Check", "Watching", "all_of", "watch"),
     "simulator.checks.verdict": ("Cases", "Status", "Verdict"),

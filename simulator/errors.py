@@ -14,6 +14,11 @@
         ├── CommitFailed         the member was moved on: its commit is refused
         ├── FencedInstance       another member took this group.instance.id
         ├── ProducerFailed       the record was not, or perhaps not, written
+        ├── ProducerFenced       another producer has this transactional.id now: close this one
+        ├── InvalidProducerEpoch abort the transaction: that tells whether it is fenced
+        ├── TransactionAbortable abort the transaction, then go on
+        ├── InvalidTxnState      the coordinator knows of no transaction that could end so
+        ├── InvalidProducerIdMapping ... nor of this producer
         ├── NoOffsetForPartition auto.offset.reset=none and no committed offset
         │   └── OffsetOutOfRange the log does not have the position any more
         │       └── LogTruncated ... nor what the consumer has read before it
@@ -91,6 +96,29 @@ class ProducerFailed(KafkaError):
     def __init__(self, message: str, *, definite: bool = False) -> None:
         super().__init__(message)
         self.definite = definite
+
+
+class ProducerFenced(KafkaError):
+    """Another producer has taken this transactional.id: all that is left to do is to close."""
+
+
+class InvalidProducerEpoch(KafkaError):
+    """A partition has seen a newer epoch: abort the transaction, and it will turn out why.
+
+    Either the coordinator has ended a transaction that took too long, or the producer is fenced.
+    """
+
+
+class TransactionAbortable(KafkaError):
+    """The transaction cannot be committed: abort it, then begin anew."""
+
+
+class InvalidTxnState(KafkaError):
+    """The coordinator has no transaction that could end so; no call helps any more."""
+
+
+class InvalidProducerIdMapping(KafkaError):
+    """The coordinator knows another producer by this transactional.id, or none."""
 
 
 class NoOffsetForPartition(KafkaError):

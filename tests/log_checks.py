@@ -107,19 +107,37 @@ def _members_commit():
 
 
 def _owned_by_one():
-    """In one generation a partition is given to one member."""
-    cases, owners = Cases(), {}
+    """In one generation a partition is given to one member, which may have had it before."""
+    cases, owners, held = Cases(), {}, {}
 
     def on_assigned(entry):
-        _, group, generation, partitions = entry[4]
-        for partition in partitions:
+        _, _, node, _, (_, group, generation, partitions) = entry
+        mine = held.setdefault((node, group), {})
+        mine.update(dict.fromkeys(partitions))
+        for partition in mine:
             first = owners.setdefault((group, generation, partition), entry)
-            if first[2] != entry[2]:
-                said = f"{first[2]} and {entry[2]} own {partition} in generation {generation}"
+            if first[2] != node:
+                said = f"{first[2]} and {node} own {partition} in generation {generation}"
                 cases.add(said, (first[0], entry[0]))
 
+    def on_left(entry):
+        _, _, node, _, (_, group, _, partitions) = entry
+        for partition in partitions:
+            held.get((node, group), {}).pop(partition, None)
+
+    def on_crash(entry):
+        for whose in held:
+            if whose[0] == entry[2]:
+                held[whose] = {}
+
     return Watching(
-        {"partitions_assigned": on_assigned}, lambda: cases.verdict("owned_by_one", len(owners))
+        {
+            "partitions_assigned": on_assigned,
+            "partitions_revoked": on_left,
+            "partitions_lost": on_left,
+            "node_crashed": on_crash,
+        },
+        lambda: cases.verdict("owned_by_one", len(owners)),
     )
 
 

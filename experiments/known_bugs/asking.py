@@ -56,11 +56,29 @@ class Line:
         told = yield from self._asked(broker, body)
         return None if told is None else (told.results[0].error.name, told.results[0].base_offset)
 
-    def mark(self, broker: str, producer: tuple[int, int], result: str) -> Answer:
-        """Write the marker that ends a transaction, as its coordinator; True once it is there."""
-        marker = m.TxnMarker(*producer, result, (WHERE,))
-        told = yield from self._asked(broker, m.WriteTxnMarkersRequest((marker,)))
-        return told is not None and told.results[0][2] is Error.NONE
+    def begin(self, broker: str, timeout_ms: int) -> Answer:
+        """Begin a transaction of version 1, by whatever it takes: its producer id and epoch."""
+        name = self.node.name
+        told = None
+        while told is None or told.error is not Error.NONE:
+            told = yield from self._asked(broker, m.InitProducerIdRequest(name, timeout_ms))
+        producer = told.producer_id, told.producer_epoch
+        body = m.AddPartitionsToTxnRequest(name, *producer, (WHERE,))
+        while not (yield from self._takes_part(broker, body)):
+            pass
+        return producer
+
+    def _takes_part(self, broker: str, body: m.AddPartitionsToTxnRequest) -> Answer:
+        told = yield from self._asked(broker, body)
+        return told is not None and told.results[0][1] is Error.NONE
+
+    def commit(self, broker: str, producer: tuple[int, int]) -> Answer:
+        """Commit a transaction; False if it is over, or others have its producer id."""
+        body = m.EndTxnRequest(self.node.name, *producer, "commit")
+        while True:
+            told = yield from self._asked(broker, body)
+            if told is not None and told.error is not Error.CONCURRENT_TRANSACTIONS:
+                return told.error is Error.NONE
 
     def delete_all(self, broker: str) -> Answer:
         """Delete all that is committed by now."""

@@ -65,12 +65,14 @@ def fails_in_the_transaction_index() -> AbstractContextManager[None]:
     """
     produce = Partitions._produce  # noqa: SLF001
 
-    def failing(self: Partitions, connection: Any, number: int, body: Any) -> Any:
+    def failing(
+        self: Partitions, connection: Any, number: int, body: Any, told: Any = None
+    ) -> Any:
         where, batch = body.batches[0]
         log = self.logs[where].log
         began = log.producers.get(batch.producer_id, NO_STATE).transaction_first_offset
         if batch.control != "abort" or began == UNKNOWN_OFFSET:
-            return produce(self, connection, number, body)
+            return produce(self, connection, number, body, told)
         assert len(body.batches) == 1, "a coordinator asks for one marker at a time"
         fact, answer = self.logs[where].decide_append(batch, self._node.now_us)
         if fact is not None:
@@ -79,7 +81,7 @@ def fails_in_the_transaction_index() -> AbstractContextManager[None]:
             log.index.aborted.pop()
             log.opened = dict(sorted({**log.opened, began: batch.producer_id}.items()))
             log.log_end_offset, log.high_watermark = end, mark
-            answer = answer._replace(error=Error.UNKNOWN_SERVER_ERROR)
+            answer = answer._replace(error=Error.KAFKA_STORAGE_ERROR)
         return ProduceResponse((answer,))
 
     return patched(Partitions, "_produce", failing)

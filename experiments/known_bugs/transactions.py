@@ -1,10 +1,7 @@
 """Rows P04 and P11: transactions that never end, and a log whose offsets are given twice.
 
-Who writes in transactions, and who coordinates them, are programs of these rows, which speak the
-protocol themselves. Beside them a shop sells, whose orders an auditor reads.
-
-Not modelled: what is said between a transactional producer and its coordinator; they share a
-table, so that beginning, ending and being refused take no time and no message.
+Who writes in transactions is a program of these rows, which speaks the protocol itself. Beside it
+a shop sells, whose orders an auditor reads.
 """
 
 from collections.abc import Generator
@@ -20,10 +17,10 @@ from experiments.known_bugs.planning import between, pause
 from experiments.known_bugs.scenarios import BROKER, SHOP, TOPIC, producing
 from simulator import FaultPlan, ProducerFailed, Scenario, Variant, Workload
 
-TRANSFERS, COORDINATOR, AUDITOR, OPERATOR = "transfers", "coordinator", "auditor", "operator"
-TRANSACTION_TIMEOUT_US = 1_500_000
+TRANSFERS, AUDITOR, OPERATOR = "transfers", "auditor", "operator"
+TRANSACTION_TIMEOUT_MS = 1_500
+LOOKING_OFTEN = {"transaction.abort.timed.out.transaction.cleanup.interval.ms": 100}
 STEP_US = 200_000
-AGAIN_US = 100_000
 ENTRIES = 4
 ORDERS = 40
 SOLD_US = 9_000_000  # A little later than the last order.
@@ -39,52 +36,7 @@ READING = {
 Steps = Generator[Any, Any, None]
 
 
-class Transactions:
-    """What a coordinator knows of one producer and its only transaction.
-
-    Attributes:
-        epoch: the newest; who has an older one is fenced.
-        began_us: when the open transaction began; None if there is none.
-        result: "commit" or "abort", once it is decided.
-    """
-
-    def __init__(self, cluster: Any) -> None:
-        self.registry = cluster.layout.transactions
-        self.producer_id: int = cluster.layout.next_producer_id()
-        self.epoch = 0
-        self.began_us: int | None = None
-        self.result = ""
-
-    def begin(self, now_us: int) -> None:
-        """The transaction is open from now on."""
-        self.began_us = now_us
-        self.registry.add(self.producer_id, self.epoch, (WHERE,))
-
-    def end(self, epoch: int, result: str) -> bool:
-        """Decide it; False if there is none of that epoch any more."""
-        if self.began_us is None or epoch != self.epoch:
-            return False
-        self.began_us = None
-        if result == "abort":
-            self.epoch += 1  # Who has not ended it in time is fenced.
-        self.registry.end(self.producer_id)
-        self.result = result
-        return True
-
-    def coordinate(self, node: Any) -> Steps:
-        """Abort what takes too long, and ask for the marker until it is written."""
-        line = Line(node)
-        written = False
-        while not written:
-            if self.began_us is not None and node.now_us - self.began_us > TRANSACTION_TIMEOUT_US:
-                self.end(self.epoch, "abort")
-            if self.result:
-                producer = (self.producer_id, self.epoch)
-                written = yield from line.mark(BROKER, producer, self.result)
-            yield node.sleep(AGAIN_US)
-
-
-def transferring(transactions: Transactions, *, bumps_own_epoch: bool) -> Any:
+def transferring(*, bumps_own_epoch: bool) -> Any:
     """A program that writes its entries one by one in one transaction.
 
     One that is told that it is unknown begins again with sequence 0, under its old epoch; with
@@ -93,14 +45,13 @@ def transferring(transactions: Transactions, *, bumps_own_epoch: bool) -> Any:
 
     def transfer(node: Any) -> Steps:
         line = Line(node)
-        epoch, sequence = transactions.epoch, 0
-        transactions.begin(node.now_us)
-        offsets: dict[str, int] = {}
         for number in range(ENTRIES):
             node.record(("record_sent", f"entry-{number}", TOPIC, "k0"))
+        producer = yield from line.begin(BROKER, TRANSACTION_TIMEOUT_MS)
+        sequence = 0
+        offsets: dict[str, int] = {}
         while len(offsets) < ENTRIES:
             name = f"entry-{len(offsets)}"
-            producer = (transactions.producer_id, epoch)
             answer = yield from line.write(BROKER, name, producer, sequence)
             if answer is None:
                 continue
@@ -113,7 +64,7 @@ def transferring(transactions: Transactions, *, bumps_own_epoch: bool) -> Any:
                 sequence = 0
             else:
                 return  # It is fenced, or its transaction is over.
-        if transactions.end(epoch, "commit"):
+        if (yield from line.commit(BROKER, producer)):
             for name, offset in offsets.items():
                 node.record(("record_acknowledged", name, TOPIC, 0, offset))
 
@@ -154,12 +105,10 @@ def deploying(*, deletes: bool, isolation: str, audited_us: int) -> Any:
             yield node.sleep(DELETED_US)
             yield from line.delete_all(BROKER)
 
-        transactions = Transactions(cluster)
         bumps_own_epoch = scenario.variant.bumps_own_epoch
         cluster.driver(SHOP, sell)
         cluster.driver(AUDITOR, audit)
-        cluster.driver(COORDINATOR, transactions.coordinate)
-        cluster.driver(TRANSFERS, transferring(transactions, bumps_own_epoch=bumps_own_epoch))
+        cluster.driver(TRANSFERS, transferring(bumps_own_epoch=bumps_own_epoch))
         if deletes:
             cluster.driver(OPERATOR, operate)
 
@@ -168,10 +117,14 @@ def deploying(*, deletes: bool, isolation: str, audited_us: int) -> Any:
 
 def transactional(application: Any, variant: Variant) -> Scenario:
     """The shop, the transfers, and who reads them."""
-    return attrs.evolve(producing(variant=variant), workload=Workload(), application=application)
+    scenario = producing(variant=variant, broker=LOOKING_OFTEN)
+    return attrs.evolve(scenario, workload=Workload(), application=application)
 
 
-FORGETFUL = Variant(keeps_idle_producers=False, bumps_own_epoch=False, verifies_transactions=False)
+FIRST_VERSION = Variant(transaction_version=1)
+FORGETFUL = attrs.evolve(
+    FIRST_VERSION, keeps_idle_producers=False, bumps_own_epoch=False, verifies_transactions=False
+)
 
 
 def stands_still(_: Scenario) -> st.SearchStrategy[FaultPlan]:
@@ -219,7 +172,7 @@ P11 = KnownBug(
     story="A transaction takes too long and is aborted. The marker is in the log; then the index "
     "of aborted transactions fails, before the log's end has moved. The next record gets the "
     "marker's offset, and who reads the log again passes the record with the marker.",
-    broken=transactional(READ_BACK, Variant()),
+    broken=transactional(READ_BACK, FIRST_VERSION),
     faults=Planned("the transactional producer stands still for a while", stands_still),
     slip=slips.fails_in_the_transaction_index,
 )

@@ -12,6 +12,7 @@ from simulator.checks import (
     order,
     progress,
     replication,
+    share,
 )
 from simulator.checks.check import Check
 from simulator.errors import BadInput
@@ -40,6 +41,9 @@ CHECKS: Mapping[str, Check] = {
         replication.committed_is_kept,
         replication.one_leader_an_epoch,
         replication.high_watermark_never_falls,
+        share.share_records_in_one_state,
+        share.share_acknowledged_never_redelivered,
+        share.share_delivered_at_most_limit,
     )
 }
 

@@ -91,7 +91,7 @@ _SENTENCES: dict[str, Say] = {
         f"goes to {at(topic, partition, offset)} ({policy})"
     ),
     "partitions_assigned": lambda group, generation, partitions: (
-        f"now owns {parts(partitions)} ({group}, generation {generation})"
+        f"is assigned {parts(partitions)} ({group}, generation {generation})"
     ),
     "partitions_revoked": lambda _, __, partitions: f"gives up {parts(partitions)}",
     "partitions_lost": lambda _, __, partitions: f"has lost {parts(partitions)}",
@@ -112,6 +112,15 @@ _SENTENCES: dict[str, Say] = {
         f"begins generation {generation} of {group} with {len(members)} members"
     ),
     "member_removed": lambda group, member, reason: f"removes {member} from {group} ({reason})",
+    "member_replaced": lambda group, member, by: f"takes {by} for {member} in {group}",
+    "member_reconciled": lambda group, member, epoch, _, assigned, revoking: (
+        f"lets {member} hold {parts(assigned)} of {group} (epoch {epoch})"
+        + (f", and awaits {parts(revoking)}" if revoking else "")
+    ),
+    "group_loaded": lambda group, protocol, generation, members: (
+        f"loads {group} ({protocol}): generation {generation}, {len(members)} members"
+    ),
+    "group_converted": lambda group, protocol: f"takes {group} for a {protocol} group from now on",
     "log_recovered": lambda topic, partition, _, end: (
         f"has loaded {at(topic, partition)} again, which ends at @{end}"
     ),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from simulator.cluster.alarm import NEVER_US, Alarm
-from simulator.cluster.coordinator import LATER
+from simulator.cluster.later import LATER
 from simulator.protocol.machine import CancelTimer, Reply, SetTimer, Step
 from simulator.protocol.messages import PartitionProduced, ProduceResponse
 from simulator.protocol.names import TopicPartition

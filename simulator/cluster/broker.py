@@ -14,10 +14,16 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from simulator.cluster.coordinator import LATER, Coordinators
+from simulator.cluster.coordinator import Coordinators
+from simulator.cluster.coordinator_log import LocalLogs, ReplicatedLogs
 from simulator.cluster.housekeeping import Housekeeping
+from simulator.cluster.internal_topics import OFFSETS, TRANSACTIONS
+from simulator.cluster.later import LATER
 from simulator.cluster.partitions import Partitions
+from simulator.cluster.peers import Peers
 from simulator.cluster.replicas import Replicas
+from simulator.cluster.share_groups import ShareGroups
+from simulator.cluster.transactions import Transactions
 from simulator.protocol import messages as m
 from simulator.protocol.errors import Error
 from simulator.protocol.names import TopicPartition
@@ -45,6 +51,9 @@ class Broker:
     def __init__(self, node: "Node", layout: "Layout") -> None:
         self.node = node
         self.layout = layout
+        self.logs = ReplicatedLogs(self) if layout.controlled else LocalLogs(self)
+        self.peers = Peers(self)
+        self.replicas: Replicas | None = None
         self.coordinators = Coordinators(self)
         self.handlers: dict[type, Callable[[Connection, int, Any], Any]] = {
             m.FindCoordinatorRequest: self._find_coordinator,
@@ -66,6 +75,11 @@ class Broker:
         )
         self.handlers.update(served.handlers)
         self.handlers.update(self.housekeeping.handlers)
+        served.markers.elsewhere[OFFSETS] = self.coordinators.transactions.write_marker
+        self.transactions = Transactions(self)
+        self.handlers.update(self.transactions.handlers)
+        self.share_groups = ShareGroups(self)
+        self.handlers.update(self.share_groups.handlers)
         if self.replicas is None:
             self.serve()
         else:
@@ -77,6 +91,16 @@ class Broker:
         assert isinstance(self._served, Partitions), "a controller tells its brokers itself"
         self._served.lead(where)
         self.housekeeping.opened(where)
+
+    def topic_sizes(self) -> dict[str, int]:
+        """How many partitions each topic has, as far as this broker knows."""
+        if self.replicas is None:
+            return {name: topic.partitions for name, topic in self.layout.topics.items()}
+        return self.replicas.image.sizes
+
+    def refusal(self, where: TopicPartition) -> Error | None:
+        """Why this broker does not lead a partition, or None."""
+        return self._served.refusal(where)
 
     def serve(self) -> None:
         """Take requests in from now on."""
@@ -109,7 +133,8 @@ class Broker:
         """
         if self.is_dead:
             return
-        connection.back.send(correlation, body)
+        if body is not None:  # Of a request with acks=0.
+            connection.back.send(correlation, body)
         session = connection.state
         session.busy = False
         while session.queue and not session.busy and self.node.gate.open:
@@ -124,13 +149,16 @@ class Broker:
     # --- Coordinators and producers --------------------------------------------------------------
 
     def _find_coordinator(self, _: "Connection", __: int, body: m.FindCoordinatorRequest) -> Any:
-        if body.key_type != "group":
-            return m.FindCoordinatorResponse(Error.COORDINATOR_NOT_AVAILABLE)
+        topic = OFFSETS if body.key_type == "group" else TRANSACTIONS
         if not body.key:
-            return m.FindCoordinatorResponse(Error.INVALID_GROUP_ID)
-        return m.FindCoordinatorResponse(Error.NONE, self.layout.coordinator_of(body.key))
+            wrong = Error.INVALID_GROUP_ID if topic == OFFSETS else Error.INVALID_REQUEST
+            return m.FindCoordinatorResponse(wrong)
+        where = self.layout.coordinator_partition(topic, body.key)
+        return m.FindCoordinatorResponse(*self.logs.find(where))
 
-    def _init_producer_id(self, _: "Connection", __: int, body: m.InitProducerIdRequest) -> Any:
+    def _init_producer_id(
+        self, connection: "Connection", number: int, body: m.InitProducerIdRequest
+    ) -> Any:
         if body.transactional_id is not None:
-            return m.InitProducerIdResponse(Error.COORDINATOR_NOT_AVAILABLE)
+            return self.transactions.request(connection, number, body)
         return m.InitProducerIdResponse(Error.NONE, self.layout.next_producer_id(), 0)

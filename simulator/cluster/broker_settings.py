@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from simulator.cluster.internal_topics import InternalTopicSettings
 from simulator.errors import BadInput
 from simulator.protocol.cleaner import NOT_MODELLED as NOT_MODELLED_OF_CLEANERS
 from simulator.protocol.cleaner import CleanerSettings, cleaner_settings
+from simulator.protocol.consumer_group_config import ConsumerGroupConfig
 from simulator.protocol.controller_facts import NOT_MODELLED as NOT_MODELLED_OF_CONTROLLERS
 from simulator.protocol.controller_facts import ControllerSettings
 from simulator.protocol.group_config import NOT_MODELLED as NOT_MODELLED_OF_GROUPS
@@ -30,7 +32,11 @@ from simulator.protocol.group_config import GroupConfig
 from simulator.protocol.log import LogConfig
 from simulator.protocol.replication_facts import ReplicationConfig
 from simulator.protocol.settings import kafka_name, parse_settings, whole
+from simulator.protocol.share_settings import NOT_MODELLED as NOT_MODELLED_OF_SHARE_GROUPS
+from simulator.protocol.share_settings import ShareSettings
 from simulator.protocol.topic_settings import INT_MAX, LONG_MAX, TopicSettings, topic_settings
+from simulator.protocol.transactions_facts import NOT_MODELLED as NOT_MODELLED_OF_TRANSACTIONS
+from simulator.protocol.transactions_facts import TransactionSettings
 
 if TYPE_CHECKING:
     from simulator.scenario.topology import Topic
@@ -70,6 +76,8 @@ NOT_MODELLED = {
     **NOT_MODELLED_OF_GROUPS,
     **NOT_MODELLED_OF_CLEANERS,
     **NOT_MODELLED_OF_CONTROLLERS,
+    **NOT_MODELLED_OF_TRANSACTIONS,
+    **NOT_MODELLED_OF_SHARE_GROUPS,
     "default.replication.factor": "each topic of the topology says how often it is kept",
     "auto.create.topics.enable": "topics are part of the topology",
     "num.partitions": "each topic of the topology says how many it has",
@@ -78,7 +86,7 @@ NOT_MODELLED = {
     "log.flush.offset.checkpoint.interval.ms": "a recovery loses nothing, and takes no time",
     "log.flush.start.offset.checkpoint.interval.ms": "a log's start is on the disk at once",
     "log.segment.delete.delay.ms": "a deleted segment is gone at once: nobody reads it any more",
-    "transaction.max.timeout.ms": "there are no transactions",
+    "transaction.partition.verification.enable": "the verifies_transactions of a Variant does that",
 }
 
 
@@ -92,6 +100,12 @@ class OwnSettings:
     )
     log_flush_scheduler_interval_ms: int = attrs.field(
         default=LONG_MAX, validator=whole(1, LONG_MAX)
+    )
+    add_partitions_to_txn_retry_backoff_ms: int = attrs.field(
+        default=20, validator=whole(1, INT_MAX)
+    )
+    add_partitions_to_txn_retry_backoff_max_ms: int = attrs.field(
+        default=100, validator=whole(0, INT_MAX)
     )
 
 
@@ -111,8 +125,12 @@ def _names(cls: Any) -> set[str]:
 
 OF_CONTROLLERS = tuple(sorted(_names(ControllerSettings)))
 OF_GROUPS = tuple(sorted(_names(GroupConfig)))
+OF_CONSUMER_GROUPS = tuple(sorted(_names(ConsumerGroupConfig)))
 OF_CLEANERS = tuple(sorted(_names(CleanerSettings)))
 OF_BROKERS = tuple(sorted(_names(OwnSettings)))
+OF_INTERNAL = tuple(sorted(_names(InternalTopicSettings)))
+OF_TRANSACTIONS = tuple(sorted(_names(TransactionSettings)))
+OF_SHARE_GROUPS = tuple(sorted(_names(ShareSettings)))
 KNOWN = tuple(
     sorted(
         {
@@ -121,8 +139,12 @@ KNOWN = tuple(
             *OF_CONTROLLERS,
             *OF_REPLICATION,
             *OF_GROUPS,
+            *OF_CONSUMER_GROUPS,
             *OF_CLEANERS,
             *OF_BROKERS,
+            *OF_INTERNAL,
+            *OF_TRANSACTIONS,
+            *OF_SHARE_GROUPS,
         }
     )
 )
@@ -134,19 +156,27 @@ class BrokerSettings:
 
     Attributes:
         group: of the group coordinators.
+        consumer_group: of the same, where members speak the protocol of KIP-848.
         topic: what topics are given that say nothing themselves.
         cleaner: of the cleaner, and of the tasks that delete.
         replication: of replicas; its min.insync.replicas is the topics' default.
         own: what else a broker has.
+        internal: of the topics in which coordinators write.
+        transactions: of the transaction coordinators.
+        share: of share groups.
         controller: what was given of the controller's, for it to read (`controller_settings`).
         warnings: what Kafka takes and changes, a sentence each.
     """
 
     group: GroupConfig = attrs.field(factory=GroupConfig)
+    consumer_group: ConsumerGroupConfig = attrs.field(factory=ConsumerGroupConfig)
     topic: TopicSettings = attrs.field(factory=TopicSettings)
     cleaner: CleanerSettings = attrs.field(factory=CleanerSettings)
     replication: ReplicationConfig = attrs.field(factory=ReplicationConfig)
     own: OwnSettings = attrs.field(factory=OwnSettings)
+    internal: InternalTopicSettings = attrs.field(factory=InternalTopicSettings)
+    transactions: TransactionSettings = attrs.field(factory=TransactionSettings)
+    share: ShareSettings = attrs.field(factory=ShareSettings)
     controller: Mapping[str, Any] = attrs.field(factory=lambda: MappingProxyType({}), hash=False)
     warnings: tuple[str, ...] = ()
 
@@ -174,10 +204,14 @@ class BrokerSettings:
             )
         return cls(
             group=GroupConfig.parse(_some(given, OF_GROUPS), where),
+            consumer_group=ConsumerGroupConfig.parse(_some(given, OF_CONSUMER_GROUPS), where),
             topic=topic,
             cleaner=cleaner_settings(_some(given, OF_CLEANERS), where),
             replication=replication,
-            own=parse_settings(OwnSettings, _some(given, OF_BROKERS), not_modelled={}, where=where),
+            own=_parsed(OwnSettings, given, where),
+            internal=_parsed(InternalTopicSettings, given, where),
+            transactions=_parsed(TransactionSettings, given, where),
+            share=_parsed(ShareSettings, given, where),
             controller=MappingProxyType(_some(given, OF_CONTROLLERS)),
             warnings=tuple(warned),
         )
@@ -200,6 +234,10 @@ class BrokerSettings:
     def log(self) -> LogConfig:
         """What the log of a topic must know that says nothing itself."""
         return self.log_config(self.topic)
+
+
+def _parsed(cls: Any, given: Mapping[str, Any], where: str) -> Any:
+    return parse_settings(cls, _some(given, tuple(_names(cls))), not_modelled={}, where=where)
 
 
 def _some(given: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -11,21 +11,28 @@ from simulator.cluster.broker import Broker
 from simulator.cluster.broker_settings import BrokerSettings
 from simulator.cluster.consumer import Consumer
 from simulator.cluster.controller import ControllerNode
+from simulator.cluster.internal_topics import OFFSETS
 from simulator.cluster.layout import Layout
 from simulator.cluster.producer import Producer
 from simulator.cluster.service import HandlerFactory, Service, Serving
+from simulator.cluster.share_consumer import ShareConsumer
+from simulator.cluster.share_service import ShareService, ShareServing, known_topics
 from simulator.cluster.source import Source
 from simulator.cluster.store import StoreNode
 from simulator.errors import BadInput
 from simulator.protocol.names import MICROS_PER_MS, TopicPartition
+from simulator.protocol.share_settings import share_config, share_group_settings
 from simulator.scenario.topology import Topic
 from simulator.scenario.workload import Workload
 
 if TYPE_CHECKING:
     from simulator.protocol.consumer_settings import ConsumerSettings
+    from simulator.protocol.coordinated_group import CoordinatedGroup
     from simulator.protocol.partition import Partition
     from simulator.protocol.producer_settings import ProducerSettings
     from simulator.protocol.replication import Replica
+    from simulator.protocol.share_partition import SharePartition
+    from simulator.protocol.share_settings import ShareConsumerSettings
     from simulator.scenario.workload import WorkItem
     from simulator.world.kernel import Steps
     from simulator.world.node import Boot, Node
@@ -47,6 +54,8 @@ class Cluster:
         self._stores: dict[str, StoreNode] = {}
         self._sources: list[Source] = []
         self._services: list[Service] = []
+        self._share_services: list[ShareService] = []
+        self._members: dict[str, int] = {}  # node -> how many consumers it has had
         for name in self.layout.brokers:
             world.add(name, self._boot_broker)
         self._want_controller()
@@ -195,6 +204,25 @@ class Cluster:
         self._services.append(service)
         return service
 
+    def share_group(
+        self, name: str, instances: int, factory: HandlerFactory, serving: ShareServing
+    ) -> ShareService:
+        """A share group of services on nodes `name-0`, `name-1`, ... (KIP-932)."""
+        known_topics(serving.topics, self.layout.topics, name)
+        service = ShareService(self, name, instances, factory, serving)
+        self._share_services.append(service)
+        return service
+
+    def share_settings(self, group: str, settings: Mapping[str, Any]) -> None:
+        """A share group's own settings, such as share.auto.offset.reset.
+
+        Raises:
+            BadInput: one is unknown, not allowed, or outside its brokers' bounds.
+        """
+        own = share_group_settings(settings, f"share group {group}")
+        share_config(self.layout.settings.share, own, f"share group {group}")
+        self.layout.share_groups[group] = own
+
     # --- Clients -----------------------------------------------------------------------------
 
     def producer(
@@ -207,7 +235,19 @@ class Cluster:
         self, node: "Node", settings: "Mapping[str, Any] | ConsumerSettings | None" = None
     ) -> Consumer:
         """A consumer on a node, for as long as its incarnation lives."""
-        return Consumer(node, self.layout.brokers, settings or {})
+        return Consumer(node, self.layout.brokers, settings or {}, self._member_id(node))
+
+    def share_consumer(
+        self, node: "Node", settings: "Mapping[str, Any] | ShareConsumerSettings"
+    ) -> ShareConsumer:
+        """A share consumer on a node, for as long as its incarnation lives."""
+        return ShareConsumer(node, self.layout.brokers, settings, self._member_id(node))
+
+    def _member_id(self, node: "Node") -> str:
+        """One that no other consumer has, of this incarnation of the node or another."""
+        number = self._members.get(node.name, 0)
+        self._members[node.name] = number + 1
+        return f"{node.name}#{number}" if number else node.name
 
     # --- For the world and for drivers ---------------------------------------------------------
 
@@ -228,6 +268,26 @@ class Cluster:
         )
         return self._brokers[self._leader(where) or self.layout.leader(where)].partitions[where]
 
+    def share_partition(self, group: str, topic: str, partition: int) -> "SharePartition | None":
+        """What a share group knows of a partition, at its leader; None where it is not loaded."""
+        where = TopicPartition(topic, partition)
+        leader = self._leader(where)
+        shares = self._brokers[leader].share_groups if leader else None
+        return None if shares is None else shares.partitions.machine(group, where)
+
+    def share_is_drained(self, group: str, topic: str) -> bool:
+        """Whether a share group has finished everything in a topic."""
+        for where in self.layout.partitions(topic):
+            leader = self._leader(where)
+            log = self._brokers[leader].partitions.get(where) if leader else None
+            if log is None:
+                return False
+            machine = self.share_partition(group, *where)
+            done = log.log_start_offset if machine is None else machine.start_offset
+            if done < log.high_watermark:
+                return False
+        return True
+
     def replica(self, broker: str, topic: str, partition: int) -> "Replica | None":
         """A broker's replica of a partition, for tests and pictures; None where it has none."""
         replicas = self._brokers[broker].replicas
@@ -240,6 +300,15 @@ class Cluster:
             return self.layout.leader(where)
         return self._controller.machine.partitions[where].leader
 
+    def _group(self, group_id: str) -> "CoordinatedGroup | None":
+        """A group's machine at its coordinator, if it has one now."""
+        where = self.layout.coordinator_partition(OFFSETS, group_id)
+        name = self.layout.coordinator_at(where)
+        if self._controller is not None:
+            known = self._controller.machine.partitions.get(where)
+            name = known.leader if known is not None else ""
+        return self._brokers[name].coordinators.group(group_id) if name else None
+
     def at_rest(self) -> bool:
         """Whether nothing is left to do: all sent, all read, all committed, nobody at work.
 
@@ -250,6 +319,10 @@ class Cluster:
         if not all(source.at_rest for source in self._sources):
             return False
         if not all(self._is_drained(service) for service in self._services):
+            return False
+        if not all(service.at_rest for service in self._share_services):
+            return False
+        if not all(broker.transactions.at_rest for broker in self._brokers.values()):
             return False
         return self._controller is None or self._replicated(self._controller)
 
@@ -278,9 +351,7 @@ class Cluster:
             return True
         if not service.at_rest:
             return False
-        group = self._brokers[self.layout.coordinator_of(service.group)].coordinators.group(
-            service.group
-        )
+        group = self._group(service.group)
         for topic in service.serving.topics:
             for where in self.layout.partitions(topic):
                 leader = self._leader(where)

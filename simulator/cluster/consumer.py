@@ -19,13 +19,13 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from simulator.cluster.alarm import Alarm
 from simulator.cluster.connections import Connections
+from simulator.cluster.rebalance_listener import Partitions, RebalanceListener, heard_by
 from simulator.errors import BadInput, KafkaError
 from simulator.protocol.consumer_settings import ConsumerSettings, consumer_settings
 from simulator.protocol.fetching import ConsumerRecord
+from simulator.protocol.group_metadata import GroupMetadata
 from simulator.protocol.leader_epochs import NO_EPOCH
 from simulator.protocol.names import MICROS_PER_MS, TopicPartition
 from simulator.protocol.polling import Polling
@@ -46,24 +46,6 @@ if TYPE_CHECKING:
 
 CLOSE_TIMEOUT_MS = 30_000  # ConsumerUtils.DEFAULT_CLOSE_TIMEOUT_MS
 
-Partitions = tuple[TopicPartition, ...]
-Heard = Callable[[Partitions], Any]
-
-
-@attrs.frozen
-class RebalanceListener:
-    """What an application does at a rebalance (ConsumerRebalanceListener.java).
-
-    Args:
-        on_assigned: told all partitions that it owns from now on, though it be none.
-        on_revoked: told all that it owns until it returns; it may still commit.
-        on_lost: told what others may own by now: a commit would fail. By default on_revoked.
-    """
-
-    on_assigned: Heard | None = None
-    on_revoked: Heard | None = None
-    on_lost: Heard | None = None
-
 
 class Consumer:
     """One consumer of one incarnation of a node.
@@ -71,6 +53,8 @@ class Consumer:
     Args:
         brokers: names of the brokers to ask first.
         settings: Kafka's names and values, or what was read of them.
+        member_id: one that no other consumer has, of this incarnation or another; a group with
+            group.protocol=consumer knows it by that. By default the node's name.
 
     Raises:
         BadInput: a setting is unknown, not modelled, or cannot be used.
@@ -81,6 +65,7 @@ class Consumer:
         node: "Node",
         brokers: Iterable[str],
         settings: Mapping[str, Any] | ConsumerSettings | None = None,
+        member_id: str = "",
     ) -> None:
         if not isinstance(settings, ConsumerSettings):
             settings = consumer_settings(settings or {}, f"consumer of {node.name}")
@@ -96,6 +81,8 @@ class Consumer:
             self._alarm.between,
             validates=variant.consumers_validate,
             from_followers=variant.consumers_fetch_from_followers,
+            waits_for_commit=variant.consumers_wait_for_commit,
+            member_id=member_id,
         )
         self._wire = self._machine.wire
         self._group = settings.group_id or ""
@@ -128,6 +115,15 @@ class Consumer:
             BadInput: topics are subscribed.
         """
         self._machine.assign(self.node.now_us, partitions)
+        self._follow()
+
+    def enforce_rebalance(self) -> None:
+        """Have the group rebalance in the next poll, though nothing calls for it (KIP-568).
+
+        Raises:
+            BadInput: there is no group.id.
+        """
+        self._machine.enforce_rebalance(self.node.now_us)
         self._follow()
 
     def unsubscribe(self) -> "Event":
@@ -228,6 +224,47 @@ class Consumer:
         """The partitions that are paused."""
         return self._machine.positions.paused
 
+    def beginning_offsets(self, partitions: Iterable[tuple[str, int]]) -> "Event":
+        """The first offset of each log, asked of its leader: a dict by partition.
+
+        The event (and those of the next two methods) fails with RequestTimedOut after
+        default.api.timeout.ms, or another KafkaError. No position moves.
+
+        Raises:
+            BadInput: a partition is no pair of topic and number, or a time is none.
+        """
+        return self._list(dict.fromkeys(partitions, "beginning"))
+
+    def end_offsets(self, partitions: Iterable[tuple[str, int]]) -> "Event":
+        """Where reading would end just now: the high watermark, or the last stable offset."""
+        return self._list(dict.fromkeys(partitions, "end"))
+
+    def offsets_for_times(self, times_ms: Mapping[tuple[str, int], int]) -> "Event":
+        """The first record of each that is not older: an OffsetAndTimestamp, None if there is none.
+
+        Args:
+            times_ms: by partition, on the clock of the records' timestamps.
+        """
+        return self._list(times_ms)
+
+    def _list(self, times: Mapping[tuple[str, int], Any]) -> "Event":
+        event = self.node.event()
+        self._machine.list_offsets(event, self.node.now_us, times, self._api_us)
+        self._follow()
+        return event
+
+    def group_metadata(self) -> GroupMetadata:
+        """Who it is in its group, for `Producer.send_offsets_to_transaction`.
+
+        Raises:
+            BadInput: there is no group.id.
+        """
+        if self.settings.group_id is None:
+            raise BadInput("group_metadata() needs a group.id", self.node.name)
+        now = self._machine._membership.now  # noqa: SLF001
+        instance = self.settings.group_instance_id
+        return GroupMetadata(self._group, now.number, now.member_id, instance)
+
     # --- Commits ---------------------------------------------------------------------------
 
     def commit_sync(self, offsets: Mapping[tuple[str, int], int] | None = None) -> "Event":
@@ -324,10 +361,7 @@ class Consumer:
 
     def _listen(self, what: str, partitions: Partitions) -> None:
         """Call the rebalance listener; if it waits, the machine goes on when it is done."""
-        listener = self._listener
-        heard = getattr(listener, f"on_{what}", None)
-        if heard is None and what == "lost":
-            heard = getattr(listener, "on_revoked", None)
+        heard = heard_by(self._listener, what)
         error: Exception | None = None
         if heard is not None:
             try:

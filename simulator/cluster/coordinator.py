@@ -1,50 +1,66 @@
-"""The group coordinators of a broker: one machine a group, and its timers.
+"""The group coordinators of a broker: one machine a group, its timers, and its log.
 
-A group's hard facts lie in a journal of the broker's disk, one for each group, as Kafka's lie in
-`__consumer_offsets`; the journal is compacted as that topic is: the newest fact of each kind and
-partition counts. After a restart every group is loaded from it.
+1. A group belongs to one partition of `__consumer_offsets`; whoever leads that coordinates it. When
+   a broker begins to lead it, every group in it is loaded from its log; when it ceases to, whoever
+   waits is told so, and the group is forgotten here.
+2. What a step decides is written before anybody hears of it. Where the log has replicas its facts
+   count in the coordinator's memory at once, and answers wait until all that was written before
+   them is committed (CoordinatorRuntime.java). What the log does not take is not decided: its
+   requester is refused, and a timer is looked at again after half a second.
+3. A commit is told to the trace when it is committed.
 
-Not modelled here: the offsets topic as a topic that can be read, and its replication.
+Not modelled here: offsets.commit.timeout.ms (an answer waits until its write is committed, or
+another broker leads); requests that could be decided without a write are refused with those that
+could not, while a log takes nothing.
 """
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from simulator.cluster.coordinated import SAID, Commit, Driven, Shard, failed, refused
+from simulator.cluster.coordinator_log import NO_PRODUCER, CoordinatorLog
+from simulator.cluster.group_transactions import GroupTransactions
+from simulator.cluster.internal_topics import OFFSETS
+from simulator.cluster.later import LATER
 from simulator.protocol import messages as m
+from simulator.protocol.consumer_group_decision import Rules
+from simulator.protocol.consumer_group_messages import (
+    ConsumerGroupDescribeRequest,
+    ConsumerGroupHeartbeatRequest,
+)
+from simulator.protocol.consumer_group_state import (
+    ConsumerGroupStateChanged,
+    GroupConverted,
+    MemberFenced,
+    MemberMoved,
+    TopicsKnown,
+)
+from simulator.protocol.coordinated_group import HARD, CoordinatedGroup
 from simulator.protocol.errors import Error
 from simulator.protocol.group import Group
 from simulator.protocol.group_state import (
-    HARD,
     GenerationStarted,
     MemberRemoved,
+    MemberReplaced,
     MemberSeen,
     OffsetsCommitted,
     RetentionCheck,
     StateChanged,
+    TransactionalOffsetsCommitted,
+    TransactionEnded,
+    Unload,
 )
 from simulator.protocol.machine import CancelTimer, Reply, Request, SetTimer, Step, Timer
-from simulator.protocol.names import MICROS_PER_MS
+from simulator.protocol.names import MICROS_PER_MS, TopicPartition
+from simulator.protocol.transaction_messages import TxnOffsetCommitRequest
 
 if TYPE_CHECKING:
     from simulator.cluster.broker import Broker
-    from simulator.world.kernel import Timer as KernelTimer
     from simulator.world.network import Connection
 
-LATER: Any = object()  # A handler's word that the answer comes later, or never.
-JOURNAL = "__consumer_offsets/"  # No topic's journal begins so: a topic has no slash.
-COMPACT_ABOVE = 1_024  # Facts in a group's journal before it is compacted.
-
-
-class _Driven:
-    """One group's machine and what drives it."""
-
-    __slots__ = ("compact_at", "journal", "machine", "timers")
-
-    def __init__(self, machine: Group, journal: Any) -> None:
-        self.machine = machine
-        self.journal = journal
-        self.timers: dict[Any, KernelTimer] = {}
-        self.compact_at = COMPACT_ABOVE
+NOT_WRITTEN: Any = object()  # A timer's step that the log has refused.
+TIMER_AGAIN_US = 500 * MICROS_PER_MS  # CoordinatorRuntime.CoordinatorTimerImpl, retryBackoff
+_NONE = Error.NONE
 
 
 class Coordinators:
@@ -53,9 +69,13 @@ class Coordinators:
     def __init__(self, broker: "Broker") -> None:
         self._broker = broker
         self._node = broker.node
-        self._config = broker.layout.settings.group
+        settings = broker.layout.settings
+        self._config = settings.group
+        self._rules = Rules(config=settings.consumer_group, classic=settings.group)
         self._tells_commits = self._node.trace.wants("offset_committed")
-        self._groups: dict[str, _Driven] = {}
+        self._groups: dict[str, Driven] = {}
+        self._shards: dict[TopicPartition, Shard] = {}
+        self._looks = False
         self.handlers: dict[type, Callable[[Connection, int, Any], Any]] = dict.fromkeys(
             (
                 m.JoinGroupRequest,
@@ -63,116 +83,245 @@ class Coordinators:
                 m.HeartbeatRequest,
                 m.LeaveGroupRequest,
                 m.OffsetFetchRequest,
+                ConsumerGroupDescribeRequest,
             ),
-            self._request,
+            self.request,
         )
         self.handlers[m.OffsetCommitRequest] = self._commit
-        for name in self._node.disk.names():
-            if name.startswith(JOURNAL):
-                self._load(name.removeprefix(JOURNAL))
-        if self._groups:
-            self._look_at_retention(None)
+        self.handlers[ConsumerGroupHeartbeatRequest] = self._heartbeat
+        self.transactions = GroupTransactions(broker, self)
+        self.handlers[TxnOffsetCommitRequest] = self.transactions.commit
+        broker.logs.watch(OFFSETS, self._elected, self._resigned)
 
-    def group(self, group_id: str) -> Group | None:
+    def group(self, group_id: str) -> CoordinatedGroup | None:
         """The machine of a group, if there is one here."""
         driven = self._groups.get(group_id)
         return driven.machine if driven else None
 
-    def _load(self, group_id: str) -> _Driven:
-        journal = self._node.disk.journal(JOURNAL + group_id)
-        machine = Group(group_id, self._config, incarnation=self._node.incarnation)
-        for fact in journal.facts:
-            machine.apply(fact)
-        driven = self._groups[group_id] = _Driven(machine, journal)
-        self._carry_out(driven, machine.recover(self._node.now_us), None)
+    # --- Leading and not leading -----------------------------------------------------------------
+
+    def _elected(self, log: CoordinatorLog) -> None:
+        shard = self._shards[log.where] = Shard(log)
+        for group_id, fact in log.read():
+            shard.written += 1
+            if type(fact) is TransactionEnded:
+                for driven in shard.groups.values():
+                    driven.machine.apply(fact)
+            else:
+                driven = shard.groups.get(group_id) or self._driven(group_id, shard)
+                driven.machine.apply(fact)
+        for driven in shard.groups.values():
+            self._trace_loaded(driven)
+            self._carry_out(driven, driven.machine.recover(self._node.now_us), None)
+
+    def _resigned(self, where: TopicPartition) -> None:
+        shard = self._shards.pop(where)
+        for group_id, driven in shard.groups.items():
+            del self._groups[group_id]
+            for timer in driven.timers.values():
+                timer.cancel()
+            for effect in driven.machine.decide(Unload(), self._node.now_us).effects:
+                if type(effect) is Reply:
+                    connection, correlation = effect.to
+                    self._broker.answer(connection, correlation, effect.body)
+
+    def _driven(self, group_id: str, shard: Shard) -> Driven:
+        """A group that nothing is known of yet."""
+        # What no earlier life of its coordinator had: of this broker, or of any.
+        life = self._node.incarnation if shard.log.alone else shard.log.epoch
+        machine = CoordinatedGroup(group_id, self._rules, life, self._broker.topic_sizes())
+        driven = self._groups[group_id] = shard.groups[group_id] = Driven(group_id, machine, shard)
+        self._look_at_retention()
         return driven
 
-    def _of(self, group_id: str) -> _Driven | None:
+    def _of(self, group_id: str) -> Driven | None:
         """A group's machine; None: another broker coordinates it."""
-        if self._broker.layout.coordinator_of(group_id) != self._node.name:
+        where = self._broker.layout.coordinator_partition(OFFSETS, group_id)
+        log = self._broker.logs.of(OFFSETS, where.partition)
+        if log is None:
             return None
-        if not self._groups:
-            self._look_at_retention(None)
-        return self._load(group_id)
+        known = self._groups.get(group_id)  # Reading the log may have brought it.
+        return known or self._driven(group_id, self._shards[where])
 
-    def _request(self, connection: "Connection", correlation: int, body: Any) -> Any:
+    def shard(self, where: TopicPartition) -> Shard | None:
+        """A partition that this broker leads, with its groups; None: it does not."""
+        log = self._broker.logs.of(where.topic, where.partition)
+        return None if log is None else self._shards[where]
+
+    # --- Requests --------------------------------------------------------------------------------
+
+    def request(self, connection: "Connection", correlation: int, body: Any) -> Any:
+        """Answer a member or a producer, or LATER."""
         driven = self._groups.get(body.group_id) or self._of(body.group_id)
         if driven is None:
-            return _not_coordinator(body)
-        request = (connection, correlation)
-        step = driven.machine.decide(
-            Request(request, body, connection.client.name), self._node.now_us
-        )
-        return self._carry_out(driven, step, request)
+            return refused(body, Error.NOT_COORDINATOR)
+        request = Request((connection, correlation), body, connection.client.name)
+        return self._carry_out(driven, driven.machine.decide(request, self._node.now_us), request)
 
-    def _commit(self, _: "Connection", __: int, body: m.OffsetCommitRequest) -> Any:
-        """The hot path: some commit every record. It is answered at once, in any case."""
+    def _heartbeat(
+        self, connection: "Connection", correlation: int, body: ConsumerGroupHeartbeatRequest
+    ) -> Any:
+        """Answer a member of a consumer group, which looks at the topics there are meanwhile."""
+        driven = self._groups.get(body.group_id) or self._of(body.group_id)
+        sizes = self._broker.topic_sizes()
+        if driven is not None and driven.machine.topics != sizes:
+            known = TopicsKnown(tuple(sizes.items()))
+            self._carry_out(driven, driven.machine.decide(known, self._node.now_us), None)
+        return self.request(connection, correlation, body)
+
+    def _commit(
+        self, connection: "Connection", correlation: int, body: m.OffsetCommitRequest
+    ) -> Any:
+        """The hot path: some commit every record."""
         group_id = body[0]
         driven = self._groups.get(group_id) or self._of(group_id)
         if driven is None:
-            return _not_coordinator(body)
-        machine, journal = driven.machine, driven.journal
+            return refused(body, Error.NOT_COORDINATOR)
+        machine, shard = driven.machine.machine, driven.shard
+        if type(machine) is not Group:
+            request = Request((connection, correlation), body, connection.client.name)
+            step = driven.machine.decide(request, self._node.now_us)
+            told = step.effects[0]
+            if not step.facts and type(told) is Reply:
+                self._trace_refused(body, told.body)
+            return self._carry_out(driven, step, request)
         facts, answer, timer = machine.decide_commit(body, self._node.now_us)
+        if not facts:
+            self._trace_refused(body, answer)
+            return answer
+        alone = shard.log.alone
+        if not alone:
+            commit = Commit(self, group_id, facts, (connection, correlation), answer)
+            error = shard.log.append(((group_id, commit.fact),), commit)
+            if error is not _NONE:
+                return refused(body, SAID.get(error, Error.COORDINATOR_NOT_AVAILABLE))
+            if not commit.done:
+                commit.waits, answer = True, LATER
         for fact in facts:
             machine.apply(fact)
             kind = fact.__class__
             if kind is OffsetsCommitted:
-                journal.facts.append(fact)
-                self._trace_commit(group_id, fact)
+                if alone:
+                    shard.log.append(((group_id, fact),), _nothing)
+                    self._trace_commit(group_id, fact)
             elif kind is not MemberSeen:
                 self._trace(group_id, fact)
-        if len(journal.facts) > driven.compact_at:
-            self._compact(driven)
+        shard.wrote(1)
         if timer is not None:
             self._set_timer(driven, timer)
-        if not facts:
-            self._trace_refused(body, answer)
         return answer
 
-    def _carry_out(self, driven: _Driven, step: Step, request: Any) -> Any:
-        """Make the facts true, then carry out the effects; the answer to `request`, if it is in."""
+    def committed(self, commit: Commit, error: Error) -> None:
+        """A commit is committed, or will not be."""
+        if error is _NONE:
+            self._trace_commit(commit.group_id, commit.fact)
+        if commit.waits:
+            answer = commit.answer
+            if error is not _NONE:
+                answer = failed(answer, SAID.get(error, Error.COORDINATOR_NOT_AVAILABLE))
+            self._broker.answer(*commit.to, answer)
+
+    # --- Carrying out ----------------------------------------------------------------------------
+
+    def _carry_out(self, driven: Driven, step: Step, request: Request | None) -> Any:
+        """Write and make true what was decided, and answer; the answer to `request`, or LATER."""
+        group_id, log = driven.group_id, driven.shard.log
+        hard = [fact for fact in step.facts if isinstance(fact, HARD)]
+        commits = [fact for fact in hard if type(fact) is OffsetsCommitted]
+        producer = NO_PRODUCER
+        if hard and type(hard[0]) is TransactionalOffsetsCommitted:
+            producer = (hard[0].producer_id, hard[0].producer_epoch)
+
+        def committed(error: Error) -> None:
+            if error is _NONE:
+                for fact in commits:
+                    self._trace_commit(group_id, fact)
+
+        if hard:
+            error = log.append([(group_id, fact) for fact in hard], committed, producer)
+            if error is not _NONE:
+                return self._not_written(request, error)
         for fact in step.facts:
             driven.machine.apply(fact)
-            self._trace(driven.machine.group_id, fact)
-            if isinstance(fact, HARD):
-                driven.journal.append(fact)
-        if len(driven.journal.facts) > driven.compact_at:
-            self._compact(driven)
-        answer = LATER
-        late = None
+            if type(fact) is not OffsetsCommitted:
+                self._trace(group_id, fact)
+        driven.shard.wrote(len(hard))
+        replies: list[Reply] = []
         for effect in step.effects:
             if type(effect) is Reply:
-                if effect.to is request:
-                    answer = effect.body
-                else:
-                    late = [effect] if late is None else [*late, effect]
+                replies.append(effect)
             elif type(effect) is SetTimer:
                 self._set_timer(driven, effect)
             elif type(effect) is CancelTimer:
                 timer = driven.timers.pop(effect.name, None)
                 if timer is not None:
                     timer.cancel()
-        # Last, because an answer lets its connection's next request in, which finds all done.
-        for one in late or ():
-            connection, correlation = one.to
-            self._broker.answer(connection, correlation, one.body)
-        return answer
+        return self._answer(log, replies, request) if replies else LATER
 
-    def _set_timer(self, driven: _Driven, effect: SetTimer) -> None:
-        old = driven.timers.pop(effect.name, None)
+    @staticmethod
+    def _not_written(request: Request | None, error: Error) -> Any:
+        """The log has taken nothing: so nothing was decided."""
+        if request is None:
+            return NOT_WRITTEN
+        return refused(request.body, SAID.get(error, Error.COORDINATOR_NOT_AVAILABLE))
+
+    def _answer(self, log: CoordinatorLog, replies: list[Reply], request: Request | None) -> Any:
+        """Answer when all that was written so far is committed; the own answer if that is now."""
+        own: Any = LATER
+        waits = False
+
+        def settled(error: Error) -> None:
+            nonlocal own
+            said = SAID.get(error, Error.COORDINATOR_NOT_AVAILABLE)
+            mine = []
+            for one in replies:
+                body = one.body if error is _NONE else failed(one.body, said)
+                if request is not None and one.to is request.id and not waits:
+                    own = body
+                else:
+                    mine.append((one.to, body))
+            # Last, because an answer lets its connection's next request in, which finds all done.
+            for (connection, correlation), body in mine:
+                self._broker.answer(connection, correlation, body)
+
+        log.settle(settled)
+        waits = True
+        return own
+
+    def end_transaction(self, driven: Driven, ended: TransactionEnded) -> None:
+        """A marker was written into the group's partition: what was staged counts, or is void."""
+        machine, node = driven.machine, self._node
+        staged = machine.staged(ended.producer_id)
+        for fact in machine.decide(ended, node.now_us).facts:
+            machine.apply(fact)
+        for one in staged if ended.result == "commit" else ():
+            if machine.committed(one.partition) == one:
+                event = ("offset_committed", driven.group_id, *one.partition, one.offset, "", -1)
+                node.record(event)
+
+    # --- Time ------------------------------------------------------------------------------------
+
+    def _set_timer(self, driven: Driven, effect: SetTimer) -> None:
+        self._arm(driven, effect.name, effect.least_us)
+
+    def _arm(self, driven: Driven, name: Any, delay_us: int) -> None:
+        old = driven.timers.pop(name, None)
         if old is not None:
             old.cancel()
-        driven.timers[effect.name] = self._node.after(
-            effect.least_us, self._expired, (driven, effect.name)
-        )
+        driven.timers[name] = self._node.after(delay_us, self._expired, (driven, name))
 
-    def _expired(self, what: tuple[_Driven, Any]) -> None:
+    def _expired(self, what: tuple[Driven, Any]) -> None:
         driven, name = what
         driven.timers.pop(name, None)
-        self._carry_out(driven, driven.machine.decide(Timer(name), self._node.now_us), None)
+        step = driven.machine.decide(Timer(name), self._node.now_us)
+        if self._carry_out(driven, step, None) is NOT_WRITTEN:
+            self._arm(driven, name, TIMER_AGAIN_US)
 
-    def _look_at_retention(self, due: Any) -> None:
+    def _look_at_retention(self, due: Any = None) -> None:
         """Every offsets.retention.check.interval.ms each group may forget old offsets."""
+        if due is None and self._looks:
+            return
+        self._looks = True
         if due is not None:
             for driven in list(self._groups.values()):
                 step = driven.machine.decide(RetentionCheck(), self._node.now_us)
@@ -180,27 +329,43 @@ class Coordinators:
         interval_us = self._config.offsets_retention_check_interval_ms * MICROS_PER_MS
         self._node.after(interval_us, self._look_at_retention, True)
 
-    @staticmethod
-    def _compact(driven: _Driven) -> None:
-        """Keep what the newest facts say, as compaction of the offsets topic does."""
-        facts = driven.machine.hard_state()
-        driven.journal.facts[:] = facts
-        driven.journal.flush()  # The cleaner flushes what it writes (Cleaner.cleanSegments).
-        driven.compact_at = COMPACT_ABOVE + 2 * len(facts)
+    # --- Telling ---------------------------------------------------------------------------------
 
     def _trace(self, group_id: str, fact: Any) -> None:
         node = self._node
         match fact:
-            case OffsetsCommitted():
-                self._trace_commit(group_id, fact)
             case StateChanged(before, after):
                 node.record(("group_state_changed", group_id, before.value, after.value))
             case GenerationStarted(generation, protocol, leader, members):
                 node.record(
                     ("generation_started", group_id, generation, leader, protocol, members)
                 )
-            case MemberRemoved(member_id, reason):
+            case ConsumerGroupStateChanged(before, after):
+                node.record(("group_state_changed", group_id, before.value, after.value))
+            case MemberRemoved(member_id, reason) | MemberFenced(member_id, reason):
                 node.record(("member_removed", group_id, member_id, reason))
+            case MemberReplaced(old_id, member):
+                node.record(("member_replaced", group_id, old_id, member.member_id))
+            case GroupConverted(protocol):
+                node.record(("group_converted", group_id, protocol))
+            case MemberMoved(member_id, epoch, _, state, assigned, revoking):
+                node.record(
+                    ("member_reconciled", group_id, member_id, epoch, state.value, assigned,
+                     revoking)
+                )
+
+    def _trace_loaded(self, driven: Driven) -> None:
+        node, group_id, machine = self._node, driven.group_id, driven.machine.machine
+        members = tuple([one.member_id for one in machine.members])
+        if isinstance(machine, Group):
+            node.record(("group_loaded", group_id, "classic", machine.generation, members))
+            return
+        node.record(("group_loaded", group_id, "consumer", machine.group_epoch, members))
+        for one in machine.members:
+            node.record(
+                ("member_reconciled", group_id, one.member_id, one.epoch, one.state.value,
+                 one.assigned, one.revoking)
+            )
 
     def _trace_commit(self, group_id: str, fact: OffsetsCommitted) -> None:
         node = self._node
@@ -215,25 +380,12 @@ class Coordinators:
     def _trace_refused(self, body: m.OffsetCommitRequest, answer: m.OffsetCommitResponse) -> None:
         offsets = {one.partition: one.offset for one in body.offsets}
         for where, error in answer.results:
-            if error is not Error.NONE:
+            if error is not _NONE:
                 self._node.record(
                     ("commit_refused", body.group_id, where.topic, where.partition,
                      offsets[where], body.member_id, body.generation, error.name)
                 )
 
 
-def _not_coordinator(body: Any) -> Any:
-    """The answer of a broker that another group's coordinator was asked for."""
-    error = Error.NOT_COORDINATOR
-    match body:
-        case m.JoinGroupRequest():
-            return m.JoinGroupResponse(error)
-        case m.SyncGroupRequest():
-            return m.SyncGroupResponse(error)
-        case m.HeartbeatRequest():
-            return m.HeartbeatResponse(error)
-        case m.LeaveGroupRequest():
-            return m.LeaveGroupResponse(error)
-        case m.OffsetFetchRequest():
-            return m.OffsetFetchResponse(error)
-    return m.OffsetCommitResponse(tuple((one.partition, error) for one in body.offsets))
+def _nothing(_: Error) -> None:
+    """Whoever appends where it counts at once need not be told."""

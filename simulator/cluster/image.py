@@ -8,6 +8,7 @@ Source: MetadataImage.java, KRaftMetadataCache.java.
 from collections.abc import Iterable
 from typing import Any
 
+from simulator.cluster.internal_topics import INTERNAL
 from simulator.protocol import messages as m
 from simulator.protocol.errors import Error
 from simulator.protocol.names import TopicPartition
@@ -51,6 +52,15 @@ class Image:
             self.partitions[where] = record
             self._told.pop(where.topic, None)
         return list(changed.values())
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many partitions each topic of the application has."""
+        return {
+            topic: len(partitions)
+            for topic, partitions in self._topics.items()
+            if topic not in INTERNAL
+        }
 
     def not_here(self, where: TopicPartition) -> Error:
         """Why a broker that has no replica of a partition does not serve it."""

@@ -6,21 +6,21 @@ many partitions is led by all of them, and two topics do not lean on the same fi
 With one replica a partition this stays as it is, and every broker knows it. As soon as a topic has
 more, the cluster has a controller: it moves leaderships, and each broker knows what it has read.
 
-A group's coordinator is the leader of partition `hash(group) % 50` of `__consumer_offsets`, with
-Java's String.hashCode, as in Kafka; it stays where it is.
+Coordinators lead the partitions of two topics of their own (see `internal_topics`). With a
+controller these move as others do; without one partition p of either is led by broker p modulo the
+brokers, for good.
 
-Not modelled here: replication of the offsets topic, blocks of producer ids.
+Not modelled here: blocks of producer ids.
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from simulator.cluster.broker_settings import BrokerSettings, warnings
-from simulator.cluster.markers import OpenTransactions
+from simulator.cluster.internal_topics import INTERNAL
 from simulator.protocol import messages as m
 from simulator.protocol.controller_facts import ControllerSettings, controller_settings
 from simulator.protocol.errors import Error
@@ -28,6 +28,7 @@ from simulator.protocol.journal import Journal
 from simulator.protocol.log import LogConfig
 from simulator.protocol.names import TopicPartition
 from simulator.protocol.replication_facts import ReplicationConfig
+from simulator.protocol.share_settings import ShareGroupSettings
 from simulator.protocol.topic_settings import TopicSettings
 from simulator.protocol.variant import PRESENT, Variant
 from simulator.scenario.topology import Topic
@@ -36,23 +37,6 @@ if TYPE_CHECKING:
     from simulator.scenario.topology import Topology
 
 CONTROLLER = "controller"
-OFFSETS_PARTITIONS = 50  # offsets.topic.num.partitions
-
-
-def java_hash(text: str) -> int:
-    """String.hashCode of Java, as a signed 32-bit number (over UTF-16 units)."""
-    value = 0
-    encoded = text.encode("utf-16-be", "surrogatepass")
-    for high, low in zip(encoded[::2], encoded[1::2], strict=True):
-        value = (value * 31 + (high << 8 | low)) & 0xFFFFFFFF
-    return value - 2**32 if value >= 2**31 else value
-
-
-@lru_cache(maxsize=256)
-def partition_of_group(group_id: str) -> int:
-    """The partition of `__consumer_offsets` that a group's commits go to (Utils.abs: MIN is 0)."""
-    value = java_hash(group_id)
-    return (0 if value == -(2**31) else abs(value)) % OFFSETS_PARTITIONS
 
 
 class Layout:
@@ -62,7 +46,7 @@ class Layout:
         metadata_log: the controller's log.
         first_records: what stands in it when the world begins.
         first_epochs: each broker's epoch then.
-        transactions: what coordinators know, in place of them.
+        share_groups: the own settings of share groups that have some.
     """
 
     def __init__(
@@ -81,13 +65,16 @@ class Layout:
         self.metadata_log = Journal("__cluster_metadata")
         self.first_records: tuple[Any, ...] = ()
         self.first_epochs: dict[str, int] = {}
-        self.transactions = OpenTransactions(verifies=variant.verifies_transactions)
+        self.share_groups: dict[str, ShareGroupSettings] = {}
         self._producer_ids = count()
         self._leaders: dict[TopicPartition, str] = {}
         self._topics: dict[str, Topic] = {}
         self._partitions: dict[str, tuple[TopicPartition, ...]] = {}
         self._settings: dict[str, TopicSettings] = {}
         self._log_configs: dict[str, LogConfig] = {}
+        for name in INTERNAL:
+            settings.internal.replication_factor(name, len(self.brokers))  # It refuses too many.
+            self._configure(name, settings.internal.settings(name))
         for topic in topology.topics:
             self.add_topic(topic)
 
@@ -97,14 +84,17 @@ class Layout:
         Raises:
             BadInput: one of its settings is unknown or not allowed.
         """
-        settings = self.settings.of_topic(topic.settings, f"topic {topic.name}")
-        self._settings[topic.name] = settings
-        self._log_configs[topic.name] = attrs.evolve(
+        self._configure(topic.name, topic.settings)
+        self._topics[topic.name] = topic
+        self._lead(topic)
+
+    def _configure(self, name: str, given: Mapping[str, Any]) -> None:
+        settings = self.settings.of_topic(given, f"topic {name}")
+        self._settings[name] = settings
+        self._log_configs[name] = attrs.evolve(
             self.settings.log_config(settings),
             keeps_idle_producers=self.variant.keeps_idle_producers,
         )
-        self._topics[topic.name] = topic
-        self._lead(topic)
 
     def _lead(self, topic: Topic) -> None:
         number = tuple(self._topics).index(topic.name)
@@ -178,9 +168,13 @@ class Layout:
         """The broker that leads a partition at first."""
         return self._leaders[where]
 
-    def coordinator_of(self, group_id: str) -> str:
-        """The broker that coordinates a group."""
-        return self.brokers[partition_of_group(group_id) % len(self.brokers)]
+    def coordinator_partition(self, topic: str, name: str) -> TopicPartition:
+        """The partition to which a group, or a transactional id, belongs in its topic."""
+        return self.settings.internal.partition_of(topic, name)
+
+    def coordinator_at(self, where: TopicPartition) -> str:
+        """The broker that leads a partition of coordinators where nothing moves."""
+        return self.brokers[where.partition % len(self.brokers)]
 
     def not_here(self, where: TopicPartition) -> Error:
         """Why a broker that does not lead a partition does not serve it."""

@@ -1,71 +1,30 @@
-"""What a broker does for transactions: it verifies their first batches, and writes their markers.
+"""The markers of transactions that a broker writes, as their coordinators ask.
 
-1. A partition takes the first batch of a transaction only if the coordinator knows that it takes
-   part in that transaction, which is open (KIP-890, part 1); otherwise INVALID_TXN_STATE. Later
-   batches need no look: the partition itself knows that the transaction is open.
-2. A marker is appended as a producer's batch with acks=all is, and answered when it is committed,
+1. A marker is appended as a producer's batch with acks=all is, and answered when it is committed,
    or cannot be. A second marker of a transaction is written too, and ends nothing.
+2. Where somebody else keeps a topic's logs (coordinators of groups keep theirs), he writes it.
 
-Source: KafkaApis.scala (handleWriteTxnMarkersRequest), ReplicaManager.scala
-(maybeSendPartitionsToTransactionCoordinator), AddPartitionsToTxnManager.scala.
-
-Not modelled: transaction coordinators. Which transactions are open is kept in one place for the
-whole cluster (`OpenTransactions`), by whoever plays the coordinator; brokers look there without a
-message, so verification takes no time and never fails, and a fenced producer is told
-INVALID_TXN_STATE by it, not INVALID_PRODUCER_EPOCH.
+Source: KafkaApis.scala (handleWriteTxnMarkersRequest).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from simulator.cluster.coordinator import LATER
+from simulator.cluster.later import LATER
 from simulator.protocol import messages as m
+from simulator.protocol.errors import Error
 from simulator.protocol.names import TopicPartition
-from simulator.protocol.records import Batch
+from simulator.protocol.records import Batch, marker_batch
 
 if TYPE_CHECKING:
+    from simulator.cluster.broker import Broker
     from simulator.world.network import Connection
 
 TIMEOUT_MS = 30_000  # request.timeout.ms of brokers.
 
 Finish = Callable[[m.ProduceResponse], m.ProduceResponse]
-
-
-class OpenTransactions:
-    """Which partitions take part in which open transaction: it stands for the coordinators.
-
-    Args:
-        verifies: whether partitions look here at all (`Variant.verifies_transactions`).
-    """
-
-    __slots__ = ("_open", "_verifies")
-
-    def __init__(self, *, verifies: bool) -> None:
-        self._verifies = verifies
-        self._open: dict[int, tuple[int, dict[TopicPartition, None]]] = {}
-
-    def __bool__(self) -> bool:
-        """Whether any transaction is open."""
-        return bool(self._open)
-
-    def add(self, producer_id: int, epoch: int, partitions: Iterable[TopicPartition]) -> None:
-        """Partitions take part in a producer's transaction, which is open from the first on."""
-        known = self._open.get(producer_id)
-        if known is None or known[0] != epoch:
-            known = self._open[producer_id] = (epoch, {})
-        known[1].update(dict.fromkeys(partitions))
-
-    def end(self, producer_id: int) -> tuple[TopicPartition, ...]:
-        """A producer's transaction is open no more; who took part in it."""
-        known = self._open.pop(producer_id, None)
-        return () if known is None else tuple(known[1])
-
-    def takes_part(self, where: TopicPartition, batch: Batch) -> bool:
-        """Whether a partition may take this as the first batch of a transaction."""
-        if not self._verifies:
-            return True
-        known = self._open.get(batch.producer_id)
-        return known is not None and known[0] == batch.producer_epoch and where in known[1]
+# Ends a transaction in a partition, then tells how it went.
+WriteMarker = Callable[[TopicPartition, m.TxnMarker, Callable[[Error], None]], None]
 
 
 class Markers:
@@ -74,11 +33,20 @@ class Markers:
     Args:
         produce: appends batches, and answers or lets the request wait, as for a producer.
         finished: what is added to an answer to a producer when it leaves.
+
+    Attributes:
+        elsewhere: who writes the markers of a topic, if that is not `produce`. A request is about
+            such a topic alone, or about none.
     """
 
     def __init__(
-        self, produce: "Callable[[Connection, int, m.ProduceRequest], Any]", finished: Finish
+        self,
+        broker: "Broker",
+        produce: "Callable[[Connection, int, m.ProduceRequest], Any]",
+        finished: Finish,
     ) -> None:
+        self.elsewhere: dict[str, WriteMarker] = {}
+        self._broker = broker
         self._produce = produce
         self._finished = finished
         # By connection and number: the producer whose marker each result is of.
@@ -89,6 +57,9 @@ class Markers:
     ) -> Any:
         """Answer a coordinator, or LATER."""
         batches = tuple((where, _batch(one)) for one in body.markers for where in one.partitions)
+        if self.elsewhere and batches[0][0].topic in self.elsewhere:
+            _Elsewhere(self._broker, (connection, number), body).write(self.elsewhere)
+            return LATER
         to = (connection, number)
         self._asked[to] = tuple(batch.producer_id for _, batch in batches)
         answer = self._produce(connection, number, m.ProduceRequest(-1, TIMEOUT_MS, batches))
@@ -106,12 +77,36 @@ class Markers:
         )
 
 
+class _Elsewhere:
+    """One request about partitions whose markers others write."""
+
+    def __init__(
+        self, broker: "Broker", to: "tuple[Connection, int]", body: m.WriteTxnMarkersRequest
+    ) -> None:
+        self._broker = broker
+        self._to = to
+        self._body = body
+        self._told: dict[tuple[int, TopicPartition], Error] = {}
+
+    def write(self, by: dict[str, WriteMarker]) -> None:
+        """Have all of them written; it is answered in another instant's turn, or later."""
+        for marker in self._body.markers:
+            for where in marker.partitions:
+                self._broker.node.after(0, self._write_one, (by[where.topic], where, marker))
+
+    def _write_one(self, what: tuple[WriteMarker, TopicPartition, m.TxnMarker]) -> None:
+        by, where, marker = what
+
+        def done(error: Error) -> None:
+            self._told[marker.producer_id, where] = error
+            asked = [(one.producer_id, at) for one in self._body.markers for at in one.partitions]
+            if all(one in self._told for one in asked):
+                results = tuple((*one, self._told[one]) for one in asked)
+                self._broker.answer(*self._to, m.WriteTxnMarkersResponse(results))
+
+        by(where, marker, done)
+
+
 def _batch(marker: m.TxnMarker) -> Batch:
-    return Batch(
-        (),
-        producer_id=marker.producer_id,
-        producer_epoch=marker.producer_epoch,
-        transactional=True,
-        control=marker.result,
-        coordinator_epoch=marker.coordinator_epoch,
-    )
+    producer_id, epoch, result, _, coordinator_epoch = marker
+    return marker_batch(producer_id, epoch, result, coordinator_epoch)

@@ -10,9 +10,11 @@ Not modelled here: that a controller notices the loss of such a broker; clients 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from simulator.cluster.coordinator import LATER
+from simulator.cluster.later import LATER
 from simulator.cluster.markers import Markers
 from simulator.cluster.parked import Parked
+from simulator.cluster.replica_trace import marker_written
+from simulator.cluster.verifying import Verified, Verifying
 from simulator.protocol import messages as m
 from simulator.protocol.errors import Error
 from simulator.protocol.log import Fact
@@ -36,16 +38,17 @@ class Partitions:
         self._node = broker.node
         self._layout = broker.layout
         self._parked = Parked(broker, self._read)
-        self._takes_part = broker.layout.transactions.takes_part
         self.logs: dict[TopicPartition, Partition] = {}
         for where in broker.layout.led_by(broker.node.name):
             self.lead(where)
+        self._verifying = Verifying(broker, self.logs, self.refusal, self._produce)
+        self.markers = Markers(broker, self._produce, lambda answer: answer)
         self.handlers: dict[type, Callable[[Connection, int, Any], Any]] = {
             m.ProduceRequest: self._produce,
             m.FetchRequest: self._fetch,
             m.ListOffsetsRequest: self._list_offsets,
             m.MetadataRequest: self._metadata,
-            m.WriteTxnMarkersRequest: Markers(self._produce, lambda answer: answer).write,
+            m.WriteTxnMarkersRequest: self.markers.write,
         }
         self._tells_appended = self._node.trace.wants("batch_appended")
 
@@ -69,8 +72,19 @@ class Partitions:
         """A log's start or content has changed otherwise than by a producer."""
         self._parked.wake(where)
 
-    def _produce(self, _: "Connection", __: int, body: m.ProduceRequest) -> Any:
+    def _produce(
+        self,
+        connection: "Connection",
+        number: int,
+        body: m.ProduceRequest,
+        told: Verified | None = None,
+    ) -> Any:
+        """told: what the coordinator says of a request within a transaction."""
         node = self._node
+        if told is None and body[3] is not None:
+            told = self._verifying.look(connection, number, body)
+            if told is LATER:
+                return LATER
         now_us = node.now_us
         results = []
         for where, batch in body.batches:
@@ -78,8 +92,11 @@ class Partitions:
             if partition is None:
                 results.append(m.PartitionProduced(where, self._layout.not_here(where)))
                 continue
-            verified = not batch.transactional or self._takes_part(where, batch)
-            fact, answer = partition.decide_append(batch, now_us, verified=verified)
+            if told is not None and where in told.refused:
+                fact, answer = None, m.PartitionProduced(where, told.refused[where])
+            else:
+                verified = not batch[6] or self._verifying.takes(where, batch, told)
+                fact, answer = partition.decide_append(batch, now_us, verified=verified)
             if fact is not None:
                 partition.apply(fact)
                 if self._tells_appended:
@@ -90,6 +107,8 @@ class Partitions:
                     )
                 else:
                     node.trace.seq += 1
+                if batch[7]:
+                    node.record(marker_written(where, fact))
                 if self._broker.housekeeping.watches_appends:
                     self._broker.housekeeping.appended(where)
                 if self._parked.at[where]:

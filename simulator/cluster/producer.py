@@ -5,7 +5,10 @@
    that nobody waits for is an entry in the trace, and no more.
 2. What the machine decides is carried out in the instant in which it is decided. One timer moves
    to the machine's next time; nothing is polled.
-3. Everything belongs to the node's incarnation. After a crash nothing of it is heard again, and
+3. With a transactional.id records are sent inside transactions only. Calls that wait for a
+   coordinator answer with an event; one that failed with RequestTimedOut goes on, and is to be
+   called again. What is called when it is not its turn raises BadInput.
+4. Everything belongs to the node's incarnation. After a crash nothing of it is heard again, and
    records that were not acknowledged are forgotten.
 """
 
@@ -16,7 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simulator.chance import Pick
 from simulator.cluster.alarm import Alarm
 from simulator.cluster.connections import Connections
-from simulator.errors import BadInput, ProducerFailed
+from simulator.errors import BadInput, KafkaError, ProducerFailed
+from simulator.protocol.group_metadata import GroupMetadata
 from simulator.protocol.names import MICROS_PER_MS
 from simulator.protocol.producer_settings import ProducerSettings, producer_settings
 from simulator.protocol.records import Bytes, Record
@@ -26,9 +30,12 @@ from simulator.protocol.sending_effects import (
     Effect,
     Failed,
     Flushed,
+    Happened,
     Retried,
+    Settled,
     Transmit,
 )
+from simulator.protocol.transaction_manager import TransactionManager
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -79,6 +86,7 @@ class Producer:
             between=self._alarm.between,
             variant=node.world.scenario.variant,
         )
+        self._transaction = self._machine.transaction
         self._tells_sent = node.trace.wants("record_sent")
         self._tells_acknowledged = node.trace.wants("record_acknowledged")
         if settings.acks_code == 0:
@@ -109,7 +117,8 @@ class Producer:
             An event: it succeeds with RecordMetadata, or fails with ProducerFailed.
 
         Raises:
-            BadInput: the producer is closed, or an argument cannot be used.
+            BadInput: the producer is closed, no transaction is open where there must be one, or
+                an argument cannot be used.
         """
         event = self.node.event()
         if event_id is None:
@@ -131,6 +140,8 @@ class Producer:
         machine = self._machine
         if machine.closed or (partition is not None and partition < 0):
             self._complain(partition)
+        if self._transaction is not None:
+            self._transaction.hand_over(event_id)
         node = self.node
         if self._tells_sent:
             node.record(("record_sent", event_id, topic, key))
@@ -171,6 +182,78 @@ class Producer:
         if self._machine.closed:
             raise BadInput("the producer is closed: nothing can be sent", self.node.name)
         raise BadInput("a partition is a whole number from 0:", self.node.name, partition)
+
+    # --- Transactions ----------------------------------------------------------------------
+
+    def init_transactions(self) -> "Event":
+        """Get a producer id from the coordinator of the transactional.id; once, before all else.
+
+        Whoever had this transactional.id before is fenced, and what it left open is aborted.
+        This event, and those below, fail with RequestTimedOut after max.block.ms, with
+        ProducerFenced, or with another KafkaError.
+
+        Raises:
+            BadInput: there is no transactional.id, or it is not this call's turn (as below).
+        """
+        event = self.node.event()
+        return self._call(event, self._manager.initialize, event, self.node.now_us)
+
+    def begin_transaction(self) -> None:
+        """Begin a transaction; the coordinator learns of it with the first record or offset.
+
+        Raises:
+            KafkaError: the producer is fenced, or cannot go on for another reason.
+        """
+        self._manager.begin()
+        self._machine.wake(self.node.now_us)
+        self._follow()
+
+    def send_offsets_to_transaction(
+        self, offsets: "Mapping[tuple[str, int], int]", group_metadata: GroupMetadata
+    ) -> "Event":
+        """Commit a consumer's offsets with the transaction, for the next records to read.
+
+        Args:
+            group_metadata: what the consumer says of itself (Consumer.group_metadata), so that a
+                zombie is found out (KIP-447): then the event fails with CommitFailed.
+        """
+        event = self.node.event()
+        arguments = event, offsets, group_metadata, self.node.now_us
+        return self._call(event, self._manager.send_offsets, *arguments)
+
+    def commit_transaction(self) -> "Event":
+        """Flush, then commit; the event fails with the first error of any record.
+
+        It has happened when the commit is decided: readers may see it a little later.
+        """
+        event = self.node.event()
+        return self._call(event, self._manager.commit, event, self.node.now_us)
+
+    def abort_transaction(self) -> "Event":
+        """Drop what was not sent, wait for what was, and abort.
+
+        Consumers of this application stay where they are: whoever wants to read again seeks.
+        """
+        event = self.node.event()
+        return self._call(event, self._manager.abort, event, self.node.now_us)
+
+    def _call(self, event: "Event", call: "Callable[..., None]", *arguments: Any) -> "Event":
+        try:
+            call(*arguments)
+        except KafkaError as error:
+            event.fail(error)
+        self._machine.wake(self.node.now_us)
+        self._follow()
+        return event
+
+    @property
+    def _manager(self) -> TransactionManager:
+        if self._transaction is None:
+            fix = "set transactional.id"
+            raise BadInput("there are no transactions here", self.node.name, fix=fix)
+        if self._machine.closed:
+            raise BadInput("the producer is closed: no transaction can go on", self.node.name)
+        return self._transaction
 
     # --- What the machine wants ------------------------------------------------------------
 
@@ -222,8 +305,12 @@ class Producer:
                     if event is not None:
                         event.defused = True  # Whoever waits is told; nobody has to.
                         event.fail(ProducerFailed(text, definite=definite))
-            case Flushed(handle):
+            case Flushed(handle) | Settled(handle, None):
                 handle.succeed()
+            case Settled(handle, KafkaError() as error):
+                handle.fail(error)
+            case Happened(event):
+                record_event(event)
 
     def _answered(self, outgoing: Any, body: Any) -> None:
         self._machine.answered(outgoing, body, self.node.now_us)

@@ -1,7 +1,12 @@
-"""What a broker writes into the trace of its replicas."""
+"""What a broker writes into the trace of its replicas.
+
+Of the topics in which coordinators write only who leads them is told: what they write they tell
+themselves (offset_committed and its like).
+"""
 
 from typing import TYPE_CHECKING, Any
 
+from simulator.cluster.internal_topics import INTERNAL
 from simulator.protocol.errors import Error
 from simulator.protocol.log import Truncated
 from simulator.protocol.messages import PartitionProduced
@@ -25,6 +30,8 @@ class ReplicaTrace:
 
     def recovered(self, where: TopicPartition, replica: Replica) -> None:
         """What the disk had of a replica."""
+        if where[0] in INTERNAL:
+            return
         log = replica.log
         self._node.record(
             ("log_recovered", where.topic, where.partition, log.log_start_offset,
@@ -44,16 +51,22 @@ class ReplicaTrace:
 
     def appended(self, where: TopicPartition, batch: Batch) -> None:
         """A leader is about to append a producer's batch."""
+        if where[0] in INTERNAL:
+            return
         if not self._appended:
             self._node.trace.seq += 1
-            return
-        self._node.record(
-            ("batch_appended", where.topic, where.partition, batch.base_offset,
-             event_ids((batch,)), batch.producer_id, batch.producer_epoch, batch.base_sequence)
-        )  # fmt: skip
+        else:
+            self._node.record(
+                ("batch_appended", where.topic, where.partition, batch.base_offset,
+                 event_ids((batch,)), batch.producer_id, batch.producer_epoch, batch.base_sequence)
+            )  # fmt: skip
+        if batch.control:
+            self._node.record(marker_written(where, batch))
 
     def replicated(self, where: TopicPartition, batch: Any) -> None:
         """A follower has appended its leader's batch."""
+        if where[0] in INTERNAL:
+            return
         if not self._replicated:
             self._node.trace.seq += 1
             return
@@ -82,12 +95,23 @@ class ReplicaTrace:
 
     def cut(self, where: TopicPartition, end: int, gone: tuple[str, ...]) -> None:
         """A follower has cut its log; it ends there now."""
+        if where[0] in INTERNAL:
+            return
         self._node.record(("log_truncated", where.topic, where.partition, end, gone))
 
     def start_moved(self, where: TopicPartition, replica: Replica) -> None:
         """A follower's log starts where its leader's does."""
+        if where[0] in INTERNAL:
+            return
         start = replica.log.log_start_offset
         self._node.record(("log_start_moved", where.topic, where.partition, start, "leader"))
+
+
+def marker_written(where: TopicPartition, batch: Batch) -> tuple[Any, ...]:
+    """The end of a transaction in a partition."""
+    topic, partition = where
+    told = batch.base_offset, batch.producer_id, batch.producer_epoch, batch.control
+    return ("transaction_marker_written", topic, partition, *told)
 
 
 def events_from(facts: list[Any], cut: Truncated) -> tuple[str, ...]:

@@ -17,14 +17,17 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from simulator.cluster.acknowledging import Acknowledging
-from simulator.cluster.coordinator import LATER
+from simulator.cluster.asked import Asked
 from simulator.cluster.fetcher import Fetcher
 from simulator.cluster.image import Image
 from simulator.cluster.in_sync import InSync
+from simulator.cluster.internal_topics import INTERNAL
+from simulator.cluster.later import LATER
 from simulator.cluster.lifecycle import Lifecycle
 from simulator.cluster.markers import Markers
 from simulator.cluster.parked import Parked, ParkedFollowers
 from simulator.cluster.replica_trace import ReplicaTrace, events_from
+from simulator.cluster.verifying import Verified, Verifying
 from simulator.protocol import messages as m
 from simulator.protocol import replica_messages as rm
 from simulator.protocol.cleaned import CleanedBatch
@@ -59,15 +62,16 @@ class Replicas:
         self.node = broker.node
         self.layout = broker.layout
         self.name = broker.node.name
+        self._logs: Any = broker.logs
         self.replicas: dict[TopicPartition, Replica] = {}
         self.logs: dict[TopicPartition, Partition] = {}
         self.image = Image(self.layout.brokers)
         self.in_sync = InSync(self)
         self.lifecycle = Lifecycle(self)
         self._fetchers: dict[str, Fetcher] = {}
-        markers = Markers(self._produce, self.image.produced)
-        self._acks = Acknowledging(broker, self._acked, markers.finished)
-        self._takes_part = broker.layout.transactions.takes_part
+        self.markers = Markers(broker, self._produce, self.image.produced)
+        self._acks = Acknowledging(broker, self._acked, self.markers.finished)
+        self._verifying = Verifying(broker, self.logs, self.refusal, self._produce)
         self._consumers = Parked(broker, self._read)
         self._followers = ParkedFollowers(broker, self._reread)
         self._only_leader = not self.layout.variant.consumers_fetch_from_followers
@@ -76,10 +80,8 @@ class Replicas:
         self.handlers: dict[type, Callable[[Connection, int, Any], Any]] = {
             m.ProduceRequest: self._produce,
             m.FetchRequest: self._fetch,
-            m.ListOffsetsRequest: self._list_offsets,
-            m.MetadataRequest: self._metadata,
-            rm.OffsetForLeaderEpochRequest: self._epoch_ends,
-            m.WriteTxnMarkersRequest: markers.write,
+            m.WriteTxnMarkersRequest: self.markers.write,
+            **Asked(self).handlers,
         }
 
     def start(self) -> None:
@@ -111,6 +113,8 @@ class Replicas:
         self.carry_out(where, replica, step)
         if replica.leader_epoch != known:
             self._trace.role(where, replica, registration.leader)
+        if where[0] in INTERNAL:
+            self._logs.told(where, replica)
         following = "" if replica.leading is not None else registration.leader
         for leader, fetcher in self._fetchers.items():
             if leader != following:
@@ -173,7 +177,10 @@ class Replicas:
             self._followers.wake(where)
 
     def _mark_moved(self, where: TopicPartition, replica: Replica) -> None:
-        self._trace.mark(where, replica)
+        if where[0] in INTERNAL:
+            self._logs.moved(where, replica.log.high_watermark)
+        else:
+            self._trace.mark(where, replica)
         self._consumers.wake(where)
         self._acks.settle(where)
 
@@ -229,7 +236,18 @@ class Replicas:
 
     # --- Producers -------------------------------------------------------------------------------
 
-    def _produce(self, connection: "Connection", number: int, body: m.ProduceRequest) -> Any:
+    def _produce(
+        self,
+        connection: "Connection",
+        number: int,
+        body: m.ProduceRequest,
+        told: Verified | None = None,
+    ) -> Any:
+        """told: what the coordinator says of a request within a transaction."""
+        if told is None and body[3] is not None:
+            told = self._verifying.look(connection, number, body)
+            if told is LATER:
+                return LATER
         now_us = self.node.now_us
         acks = body.acks
         results = []
@@ -241,8 +259,11 @@ class Replicas:
             if replica is None:
                 answer = m.PartitionProduced(where, self.image.not_here(where))
                 self._trace.not_appended(where, batch, answer)
+            elif told is not None and where in told.refused:
+                answer = m.PartitionProduced(where, told.refused[where])
+                self._trace.not_appended(where, batch, answer)
             else:
-                verified = not batch.transactional or self._takes_part(where, batch)
+                verified = not batch[6] or self._verifying.takes(where, batch, told)
                 fact, answer = replica.decide_append(batch, now_us, acks, verified=verified)
                 if fact is not None:
                     self._append(where, replica, fact)
@@ -268,6 +289,16 @@ class Replicas:
             self._followers.wake(where)
         if replica.log.high_watermark != before:
             self._mark_moved(where, replica)
+
+    def write(self, where: TopicPartition, batch: Batch) -> Error:
+        """Append what a coordinator writes to a partition that it leads; NONE, or why not."""
+        replica = self.replicas.get(where)
+        if replica is None:
+            return _NOT_LEADER
+        fact, answer = replica.decide_append(batch, self.node.now_us, -1, "coordinator")
+        if fact is not None:
+            self._append(where, replica, fact)
+        return answer.error
 
     def _acked(self, where: TopicPartition, offset: int) -> Error | None:
         replica = self.replicas.get(where)
@@ -358,31 +389,3 @@ class Replicas:
             results.append(answer)
             enough = enough or not answer.is_empty
         return _new(m.FetchResponse, (tuple(results),)), enough
-
-    def _list_offsets(self, _: "Connection", __: int, body: m.ListOffsetsRequest) -> Any:
-        results = []
-        for where, timestamp_ms, leader_epoch in body.partitions:
-            replica = self.replicas.get(where)
-            if replica is None:
-                results.append(m.OffsetListed(where, self.image.not_here(where)))
-            elif body.replica:
-                results.append(replica.bound(rm.BoundAsked(where, leader_epoch, timestamp_ms)))
-            else:
-                isolation = body.isolation_level
-                results.append(replica.list_offset(timestamp_ms, isolation, leader_epoch))
-        return m.ListOffsetsResponse(tuple(results))
-
-    def _epoch_ends(
-        self, _: "Connection", __: int, body: rm.OffsetForLeaderEpochRequest
-    ) -> rm.OffsetForLeaderEpochResponse:
-        results = []
-        for asked in body.partitions:
-            replica = self.replicas.get(asked.partition)
-            if replica is None:
-                results.append(rm.EpochEnd(asked.partition, self.image.not_here(asked.partition)))
-            else:
-                results.append(replica.epoch_end(asked))
-        return rm.OffsetForLeaderEpochResponse(tuple(results))
-
-    def _metadata(self, _: "Connection", __: int, body: m.MetadataRequest) -> Any:
-        return self.image.metadata(body.topics)

@@ -11,6 +11,8 @@ consumer_group consumer_group_*                  the group coordinator of KIP-84
 transactions transactions_* transaction_messages  the transaction coordinator
 store                                            a small transactional database
 producer_settings sending admission dispatch accumulator idempotence   the producer client
+transacting transaction_manager transaction_asking transaction_requests transaction_states
+                                                 ... and what a transactional one has besides
 consumer_settings polling membership positions fetching committing     the consumer client
 wire whereabouts lookup starting backoff         what clients share
 """

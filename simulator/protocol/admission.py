@@ -24,6 +24,7 @@ from simulator.protocol.accumulator import (
     Accumulator,
     Flush,
     PartitionQueue,
+    PendingBatch,
 )
 from simulator.protocol.dispatch import Dispatch
 from simulator.protocol.errors import Error
@@ -192,7 +193,10 @@ class Admission:
                 stay.append(blocked)
                 store.starved = outcome == NO_MEMORY
                 where.wanted = where.wanted or not store.starved
-            elif blocked.flushes:
+                continue
+            if self._dispatch.transaction is not None:
+                self._dispatch.transaction.add(queue.partition)
+            if blocked.flushes:
                 self._hand_over(blocked.flushes, queue)
         waiting.extendleft(reversed(stay))
 
@@ -225,8 +229,19 @@ class Admission:
         while self.waiting:
             self._fail(self.waiting.popleft(), error, detail)
 
+    def give_up(self, batches: list[PendingBatch], name: str, detail: str) -> None:
+        """Fail everyone who waits, and batches; a transaction does not fail by it."""
+        for batch in batches:
+            if not batch.in_flight:
+                self._store.discard(batch)
+            self._dispatch.fail(batch, Error.NONE, name=name, detail=detail)
+        self.fail_all(name, detail)
+
     def refuse(self, topic: str, record: Record, handle: Any, error: str, detail: str) -> None:
-        """Fail a record that never came into a batch."""
+        """Fail a record that never came into a batch; with it, its transaction."""
+        transaction = self._dispatch.transaction
+        if transaction is not None and transaction.failure is None and error in Error.__members__:
+            transaction.record_failed(Error[error], detail)
         self._dispatch.effects.append(Failed(topic, error, detail, True, [record], [handle]))
 
     def _fail(self, blocked: Blocked, error: str, detail: str) -> None:

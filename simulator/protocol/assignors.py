@@ -12,6 +12,7 @@ Sources: RangeAssignor.java, RoundRobinAssignor.java, AbstractPartitionAssignor.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 
 import attrs
 
@@ -160,7 +161,7 @@ def _topic(
 def _hand_out(topic: _Topic, given: Given, may: Callable[[str, int], bool]) -> None:
     """Give each member in turn the first partitions that it may have, up to its range's size."""
     for member in topic.racks_of_members:
-        own = [one for one in topic.unassigned if may(member, one)][: topic.room(member)]
+        own = list(islice((x for x in topic.unassigned if may(member, x)), topic.room(member)))
         if own:
             _give(topic, given, member, own)
 

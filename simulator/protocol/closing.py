@@ -4,6 +4,7 @@
 2. Call on_revoked with what is owned, or on_lost if the generation is lost or in a rebalance.
 3. A dynamic member sends LeaveGroup, and waits for the answer until time is up; a static one, or
    one with internal.leave.group.on.close=false, keeps its partitions until its session expires.
+   In a group of KIP-848 both say so in a last heartbeat, the static one that it will be back.
 
 Source: ConsumerCoordinator.close, AbstractCoordinator.close.
 """
@@ -11,9 +12,8 @@ Source: ConsumerCoordinator.close, AbstractCoordinator.close.
 from typing import Any
 
 from simulator.protocol.committing import Committing, Offsets
+from simulator.protocol.group_roles import MemberRole, RebalanceRole
 from simulator.protocol.lookup import Lookup
-from simulator.protocol.membership import Membership
-from simulator.protocol.rebalancing import Rebalancing
 from simulator.protocol.wire import Failed, Finished, Wire
 
 
@@ -31,8 +31,8 @@ class Closing:
         give_up_us: int,
         wire: Wire,
         *,
-        rebalancing: Rebalancing,
-        group: tuple[Lookup, Membership, Committing],
+        rebalancing: RebalanceRole,
+        group: tuple[Lookup, MemberRole, Committing],
         leaves: bool,
     ) -> None:
         self._call = call

@@ -17,9 +17,14 @@ What an answer means (ConsumerCoordinator.OffsetCommitResponseHandler):
                                             look the coordinator up, and try again
     COORDINATOR_LOAD_IN_PROGRESS, UNKNOWN_TOPIC_OR_PARTITION
                                             try again
+    UNSTABLE_OFFSET_COMMIT (of what is committed)
+                                            try again: a transaction is about to commit there
 
 4. A commit of positions carries the leader epoch of the last record before each; a commit of the
    application's own offsets carries none (KIP-320).
+5. In a group of KIP-848 a commit carries the member's epoch, or none when it has none, and is sent
+   whatever the member is about: rule 3 and rejoining are not for it. STALE_MEMBER_EPOCH and
+   UNKNOWN_MEMBER_ID mean CommitFailed.
 
 Not modelled: commit metadata, leader epochs given by the application, interceptors.
 """
@@ -36,10 +41,12 @@ from simulator.errors import (
     RequestTimedOut,
     RetriableError,
 )
+from simulator.protocol.attempts import Attempt
+from simulator.protocol.consumer_membership import ConsumerMembership
 from simulator.protocol.errors import Error
 from simulator.protocol.leader_epochs import NO_EPOCH
 from simulator.protocol.lookup import COORDINATOR_GONE, Lookup
-from simulator.protocol.membership import NO_MEMBER, Generation, Membership, MemberState
+from simulator.protocol.membership import Generation, Membership, MemberState
 from simulator.protocol.messages import (
     CommittedOffset,
     OffsetCommitRequest,
@@ -49,7 +56,7 @@ from simulator.protocol.messages import (
 )
 from simulator.protocol.names import NO_GENERATION, TopicPartition
 from simulator.protocol.positions import Consumed, Positions
-from simulator.protocol.wire import NEVER, CallBack, Happened, Wire
+from simulator.protocol.wire import NEVER, CallBack, Failed, Finished, Happened, Wire
 
 _new = tuple.__new__  # Half the cost of a named tuple's own constructor, in the hot path.
 _NONE = Error.NONE  # An enum's member costs a look-up in its class.
@@ -57,95 +64,6 @@ _NONE = Error.NONE  # An enum's member costs a look-up in its class.
 Offsets = dict[TopicPartition, int]
 Done = Callable[[KafkaError | None, int], None]
 Got = Callable[[Consumed | KafkaError, int], None]
-
-
-class Attempt:
-    """Something tried again until it succeeds, fails for good, or its time is up.
-
-    `try_once(attempt, now_us)` starts one attempt and tells `outcome` how that went; `end` is told
-    the last outcome. `subject` is whatever it is about.
-    """
-
-    __slots__ = (
-        "_attempts",
-        "_end",
-        "_owner",
-        "_try_once",
-        "busy",
-        "give_up_us",
-        "sent",
-        "subject",
-        "try_at_us",
-    )
-
-    def __init__(
-        self,
-        owner: "Committing",
-        subject: Any,
-        try_once: Callable[["Attempt", int], None],
-        give_up_us: int,
-        end: Callable[[Any, int], None],
-    ) -> None:
-        self._owner = owner
-        self.subject = subject
-        self._try_once = try_once
-        self.give_up_us = give_up_us
-        self._end = end
-        self._attempts = 0
-        self.busy = False
-        self.try_at_us = 0
-        self.sent = NO_MEMBER  # As which member of which generation it was asked last.
-
-    def go_on(self, now_us: int) -> None:
-        """Try again if it is time to."""
-        if now_us >= self.give_up_us:
-            late = RequestTimedOut("REQUEST_TIMED_OUT: default.api.timeout.ms is over")
-            self._over(late, now_us)
-        elif not self.busy and now_us >= self.try_at_us:
-            self.busy = True
-            self._try_once(self, now_us)
-
-    def committed(self, body: OffsetCommitResponse | None, now_us: int) -> None:
-        """The coordinator has answered a commit of `subject`, or will not."""
-        error = self._owner.committed(self.subject, self.sent, body)
-        if error is None and self._try_once is not _never_again:
-            self._over(None, now_us)
-        else:
-            self.outcome(error, now_us)
-
-    def outcome(self, result: Any, now_us: int) -> None:
-        """An attempt ended with a value or an error."""
-        if self._try_once is _never_again:
-            return
-        self.busy = False
-        if (
-            result is not None
-            and isinstance(result, RetriableError)
-            and not isinstance(result, RebalanceInProgress)
-        ):
-            wire = self._owner.wire
-            self.try_at_us = now_us + wire.backoff_us(self._attempts)
-            self._attempts += 1
-            wire.want(min(self.try_at_us, self.give_up_us))
-        else:
-            self._over(result, now_us)
-
-    def _over(self, result: Any, now_us: int) -> None:
-        self._try_once = _never_again
-        self._end(result, now_us)
-        waiting = self._owner.waiting
-        if self in waiting:
-            waiting.remove(self)
-
-    def due_us(self, now_us: int) -> int:
-        """When to go on, if no answer comes before."""
-        if self.busy or self.try_at_us <= now_us:
-            return self.give_up_us
-        return min(self.try_at_us, self.give_up_us)
-
-
-def _never_again(_: Attempt, __: int) -> None:
-    """What is over is not tried."""
 
 
 class Committing:
@@ -161,7 +79,7 @@ class Committing:
         self,
         wire: Wire,
         lookup: Lookup,
-        membership: Membership,
+        membership: Membership | ConsumerMembership,
         positions: Positions,
         instance_id: str | None,
     ) -> None:
@@ -181,9 +99,24 @@ class Committing:
     def sync(self, offsets: Offsets, give_up_us: int, now_us: int, done: Done) -> None:
         """Commit, again and again if need be; `done` is told None, or the error."""
         if offsets:
-            self._start(Attempt(self, offsets, self._commit_once, give_up_us, done), now_us)
+            self.start(Attempt(self, offsets, self._commit_once, give_up_us, done), now_us)
         else:
             done(None, now_us)
+
+    def commit(self, call: Any, offsets: Offsets, give_up_us: int, now_us: int) -> None:
+        """`sync` for a call of the application, which finishes with None or fails."""
+
+        def done(error: KafkaError | None, _: int) -> None:
+            if self.has_news:
+                try:
+                    self.run_callbacks()
+                except KafkaError as fenced:
+                    error = error or fenced
+            self.wire.outbox.append(Finished(call, None) if error is None else Failed(call, error))
+
+        if self.has_news:
+            self.run_callbacks()
+        self.sync(offsets, give_up_us, now_us, done)
 
     def _commit_once(self, attempt: Attempt, now_us: int) -> None:
         if self._lookup.node is None:
@@ -204,7 +137,21 @@ class Committing:
         self, partitions: Iterable[TopicPartition], give_up_us: int, now_us: int, got: Got
     ) -> None:
         """Ask what is committed, again and again if need be; see `fetch`."""
-        self._start(Attempt(self, tuple(partitions), self._get_once, give_up_us, got), now_us)
+        self.start(Attempt(self, tuple(partitions), self._get_once, give_up_us, got), now_us)
+
+    def tell(
+        self, call: Any, partitions: tuple[TopicPartition, ...], give_up_us: int, now_us: int
+    ) -> None:
+        """`get` for a call of the application: a dict, None where nothing is committed."""
+
+        def got(result: Consumed | KafkaError, _: int) -> None:
+            if isinstance(result, KafkaError):
+                self.wire.outbox.append(Failed(call, result))
+            else:
+                found = {one: result.get(one) for one in partitions}
+                self.wire.outbox.append(Finished(call, found))
+
+        self.get(partitions, give_up_us, now_us, got)
 
     def _get_once(self, attempt: Attempt, now_us: int) -> None:
         if self._lookup.node is None:
@@ -213,7 +160,8 @@ class Committing:
         else:
             self.fetch(attempt.subject, attempt.outcome)
 
-    def _start(self, attempt: Attempt, now_us: int) -> None:
+    def start(self, attempt: Attempt, now_us: int) -> None:
+        """Try until it is over; the application waits."""
         self.waiting.append(attempt)
         self.wire.wake_us = min(self.wire.wake_us, attempt.give_up_us)
         attempt.go_on(now_us)
@@ -294,6 +242,8 @@ class Committing:
         membership = self._membership
         if membership.state is MemberState.STABLE or not self._positions.subscribed:
             return None
+        if isinstance(membership, ConsumerMembership):
+            return None  # Rule 5.
         if membership.rebalancing:
             self._note(offsets, "REBALANCE_IN_PROGRESS")
             return RebalanceInProgress("REBALANCE_IN_PROGRESS: poll, then commit again")
@@ -340,6 +290,9 @@ class Committing:
 
     def _refused(self, error: Error, sent: Generation) -> KafkaError:
         membership = self._membership
+        if isinstance(membership, ConsumerMembership):
+            meant = membership.commit_refused(error)
+            return self._failed(error) if meant is None else CommitFailed(f"{error.name}: {meant}")
         unchanged = membership.now == sent
         rejoining = not unchanged and membership.state is MemberState.PREPARING
         moved_on = RebalanceInProgress(f"{error.name}: poll, then commit again")
@@ -355,6 +308,9 @@ class Committing:
             if unchanged:
                 return FencedInstance(f"{error.name}: {self._instance_id}")
             return moved_on if rejoining else CommitFailed(f"{error.name}: an old generation's")
+        return self._failed(error)
+
+    def _failed(self, error: Error) -> KafkaError:
         if error in COORDINATOR_GONE or error is Error.REQUEST_TIMED_OUT:
             self._lookup.lose()
         if error.retriable:
@@ -377,7 +333,11 @@ class Committing:
             self._lookup.lose(disconnected=True)
             return RequestTimedOut("NETWORK_EXCEPTION: what is committed was not told")
         error = body.error
-        if error is Error.NONE:
+        if error is Error.NONE and body.errors:
+            where, error = body.errors[0]
+            if error.retriable:
+                return RetriableError(f"{error.name}: what is committed for {where} was not told")
+        elif error is Error.NONE:
             committed = Consumed()
             for one in body.offsets:
                 if one.offset >= 0:

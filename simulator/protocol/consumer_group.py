@@ -6,10 +6,11 @@ Rule 2: all of the membership is on disk (`consumer_group_state.HARD`); a coordi
 again applies it in order, then asks `recover` what to do: every session starts afresh, and so does
 the time of those who have to give partitions back.
 Rule 3: every request is answered at once.
-Rule 4: a heartbeat moves a deadline and touches no timer. The session's timer looks at the
+Rule 4: what a transaction commits counts when its marker comes, by log order (group_pending).
+Rule 5: a heartbeat moves a deadline and touches no timer. The session's timer looks at the
 deadline when it fires, and sleeps for the rest.
 
-The rules of each request stand in consumer_group_heartbeat and consumer_group_classic, those of a
+The rules of each request stand in consumer_group_heartbeat, _classic and _offsets, those of a
 member's next step in consumer_group_reconciling, those of targets in assignors_server.
 Sources: GroupMetadataManager.java, OffsetMetadataManager.java, ConsumerGroup.java of Kafka 4.0.
 
@@ -17,7 +18,7 @@ Not modelled: subscriptions by regular expression, racks of partitions, assignor
 failing writes of the coordinator's log.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import attrs
@@ -32,6 +33,12 @@ from simulator.protocol.consumer_group_messages import (
     ConsumerGroupHeartbeatRequest,
     ConsumerGroupHeartbeatResponse,
 )
+from simulator.protocol.consumer_group_offsets import (
+    born,
+    commit_refusal,
+    fetch_refusal,
+    forgotten,
+)
 from simulator.protocol.consumer_group_state import (
     HARD,
     ConsumerGroupState,
@@ -44,7 +51,8 @@ from simulator.protocol.consumer_group_state import (
     TopicsKnown,
 )
 from simulator.protocol.errors import Error
-from simulator.protocol.group_offsets import MICROS_PER_MINUTE, Offsets, fetch
+from simulator.protocol.group_offsets import fetch
+from simulator.protocol.group_pending import Offsets
 from simulator.protocol.group_state import (
     GroupRemoved,
     Load,
@@ -54,9 +62,11 @@ from simulator.protocol.group_state import (
     RetentionCheck,
     SessionDeadline,
     SessionTimerSet,
+    TransactionalOffsetsCommitted,
+    TransactionEnded,
     Unload,
 )
-from simulator.protocol.machine import NOTHING, Reply, Request, SetTimer, Step, Timer
+from simulator.protocol.machine import NOTHING, Effect, Reply, Request, SetTimer, Step, Timer
 from simulator.protocol.messages import (
     CommittedOffset,
     HeartbeatRequest,
@@ -65,9 +75,11 @@ from simulator.protocol.messages import (
     OffsetCommitRequest,
     OffsetCommitResponse,
     OffsetFetchRequest,
+    OffsetFetchResponse,
     SyncGroupRequest,
 )
 from simulator.protocol.names import MICROS_PER_MS, TopicPartition
+from simulator.protocol.transaction_messages import TxnOffsetCommitRequest
 
 _new = tuple.__new__  # Half the cost of a named tuple's own constructor, in the hot path.
 _NONE = Error.NONE
@@ -88,10 +100,11 @@ class ConsumerGroup:
     rules: Rules = attrs.field(factory=Rules)
     incarnation: int = 0
     _members: ConsumerMembers = attrs.field(factory=ConsumerMembers, alias="members")
-    _offsets: Offsets = attrs.field(factory=dict)
+    offsets: Offsets = attrs.field(factory=Offsets)
 
     def __attrs_post_init__(self) -> None:
         self._members.known = dict(self.topics)
+        self._members.exists |= bool(self.offsets)
 
     # --- Looking at it ---------------------------------------------------------------------
 
@@ -120,28 +133,35 @@ class ConsumerGroup:
         """Member id to what it is to hold."""
         return dict(self._members.targets)
 
+    @property
+    def named(self) -> int:
+        """How many member ids were given out."""
+        return self._members.named
+
     def partition_epoch(self, partition: TopicPartition) -> int | None:
         """The epoch of the member that holds the partition, or has not given it back; or None."""
         return self._members.epochs.get(partition)
 
     def committed(self, partition: TopicPartition) -> CommittedOffset | None:
         """What the group has committed for a partition."""
-        kept = self._offsets.get(partition)
+        kept = self.offsets.committed.get(partition)
         return None if kept is None else kept[0]
+
+    def staged(self, producer_id: int) -> tuple[CommittedOffset, ...]:
+        """What the producer's open transaction has staged."""
+        return self.offsets.staged(producer_id)
 
     def hard_state(self) -> tuple[Any, ...]:
         """The fewest hard facts that rebuild this group: what compaction leaves on disk."""
-        commits = tuple(
-            OffsetsCommitted("", -1, (kept,), at_us) for kept, at_us in self._offsets.values()
-        )
-        return (*commits, *self._members.facts())
+        return (*self.offsets.facts(), *self._members.facts())
 
     # --- Deciding --------------------------------------------------------------------------
 
     def decide(self, message: Any, now_us: int) -> Step:
         """What a message leads to.
 
-        A message is a Request, a Timer of ours, TopicsKnown, RetentionCheck or Unload.
+        A message is a Request, a Timer of ours, TopicsKnown, TransactionEnded, RetentionCheck or
+        Unload.
         """
         kind = type(message)
         if kind is Request:
@@ -151,12 +171,15 @@ class ConsumerGroup:
         if kind is TopicsKnown:
             return NOTHING if dict(message.topics) == self._members.known else Step((message,))
         if kind is RetentionCheck:
-            return self._retention(now_us)
+            minutes = self.rules.classic.offsets_retention_minutes
+            return Step(forgotten(self._members, self.offsets, now_us, minutes))
+        if kind is TransactionEnded:
+            is_here = self._members.status is not ConsumerGroupState.DEAD
+            return Step(self.offsets.end(message)) if is_here else NOTHING
         assert kind is Unload, f"no such message: {message!r}"
         decision = self._decision(Unload, now_us)
         if decision.group.status is not ConsumerGroupState.DEAD:
-            for member_id in decision.group.members:
-                decision.cancel_timers(member_id)
+            decision.effects += self.given_up()
             before = decision.group.status
             decision.tell(
                 ConsumerGroupStateChanged(before, ConsumerGroupState.DEAD, Unload, now_us)
@@ -174,6 +197,23 @@ class ConsumerGroup:
                     RevocationDeadline(member.member_id), member.rebalance_timeout_ms
                 )
         return decision.step()
+
+    def given_up(self) -> tuple[Effect, ...]:
+        """What is to be done when this machine is not to go on: nobody is waited for."""
+        decision = self._decision(Unload, 0)
+        for member_id in decision.group.members:
+            decision.cancel_timers(member_id)
+        return tuple(decision.effects)
+
+    def after(self, facts: Iterable[Any]) -> "ConsumerGroup":
+        """A machine that is as this one will be when its members have these facts behind them."""
+        members, topics = self._members.copy(), self._members.known
+        later = ConsumerGroup(
+            self.group_id, topics, self.rules, self.incarnation, members, self.offsets
+        )
+        for fact in facts:
+            members.apply(fact)
+        return later
 
     def _decision(self, on: type, now_us: int) -> Decision:
         return Decision(self._members.copy(), self.rules, now_us, on)
@@ -285,63 +325,30 @@ class ConsumerGroup:
         answer = OffsetCommitResponse(tuple([(one[0], _NONE) for one in offsets]))
         fact = _new(OffsetsCommitted, (member_id, epoch, offsets, now_us))
         if not self._members.exists:
-            absent, empty = ConsumerGroupState.ABSENT, ConsumerGroupState.EMPTY
-            born = ConsumerGroupStateChanged(absent, empty, OffsetCommitRequest, now_us)
-            return (fact, born), answer, None
+            return (fact, born(OffsetCommitRequest, now_us)), answer, None
         return (fact,), answer, None
 
     def commit_refusal(
         self, member_id: str, instance_id: str | None, generation: int, *, transactional: bool
     ) -> Error | None:
-        """Why a commit would be refused now, or None. generation: the member's epoch.
-
-        A member is known by its member id alone: its instance id is not looked at. Through
-        TxnOffsetCommit a stale epoch is called ILLEGAL_GENERATION, as producers know it.
-        """
+        """Why a commit would be refused now; generation: the member's epoch."""
         del instance_id
-        group = self._members
-        if group.status is ConsumerGroupState.DEAD:
-            return Error.COORDINATOR_NOT_AVAILABLE
-        if not group.exists:
-            if generation < 0:
-                return None
-            return Error.ILLEGAL_GENERATION if transactional else Error.GROUP_ID_NOT_FOUND
-        refusal = group.commit_refusal(member_id, generation)
-        if transactional and refusal is Error.STALE_MEMBER_EPOCH:
-            return Error.ILLEGAL_GENERATION
-        return refusal
-
-    def fetch_refusal(self, member_id: str | None, epoch: int) -> Error | None:
-        """Why one who reads offsets under a member id and epoch would be refused, or None.
-
-        member_id None and epoch -1: nobody in particular, who is never refused. A member that is
-        told of a partition before it knows its own new epoch asks again (STALE_MEMBER_EPOCH).
-        """
-        if (member_id is None and epoch < 0) or not self._members.exists:
-            return None
-        return self._members.epoch_refusal(member_id or "", epoch)
+        return commit_refusal(self._members, member_id, generation, transactional=transactional)
 
     def _fetch(self, request: Request, _now_us: int) -> Step:
-        return Step((), (Reply(request.id, fetch(self._offsets, request.body)),))
+        body: OffsetFetchRequest = request.body
+        error = fetch_refusal(self._members, body.member_id, body.member_epoch)
+        answer = OffsetFetchResponse(error) if error else fetch(self.offsets, body)
+        return Step((), (Reply(request.id, answer),))
 
-    def _retention(self, now_us: int) -> Step:
-        """Forget commits that are old and whose topics nobody subscribes to (KIP-211)."""
-        group = self._members
-        if group.status in (ConsumerGroupState.ABSENT, ConsumerGroupState.DEAD):
-            return NOTHING
-        before_us = now_us - self.rules.classic.offsets_retention_minutes * MICROS_PER_MINUTE
-        topics = group.subscribed()
-        gone = tuple(
-            one
-            for one, (_, at_us) in self._offsets.items()
-            if one.topic not in topics and at_us <= before_us
-        )
-        facts: tuple[Any, ...] = (OffsetsForgotten(gone),) if gone else ()
-        if group.status is ConsumerGroupState.EMPTY and len(gone) == len(self._offsets):
-            empty, absent = ConsumerGroupState.EMPTY, ConsumerGroupState.ABSENT
-            died = ConsumerGroupStateChanged(empty, absent, RetentionCheck, now_us)
-            facts = (*facts, GroupRemoved(), died)
-        return Step(facts)
+    def _stage(self, request: Request, now_us: int) -> Step:
+        body: TxnOffsetCommitRequest = request.body
+        whose = body.member_id, body.group_instance_id, body.generation
+        refusal = self.commit_refusal(*whose, transactional=True)
+        facts, answer = self.offsets.stage(body, refusal, now_us)
+        if facts and not self._members.exists:
+            facts = (*facts, born(TxnOffsetCommitRequest, now_us))
+        return Step(facts, (Reply(request.id, answer),))
 
     # --- Applying --------------------------------------------------------------------------
 
@@ -353,12 +360,19 @@ class ConsumerGroup:
         elif kind is OffsetsCommitted:
             self._members.exists = True
             _, _, offsets, at_us = fact
+            kept = self.offsets
             for one in offsets:
-                self._offsets[one[0]] = (one, at_us)
+                kept.committed[one[0]] = (one, at_us)
+            if kept.pending:
+                kept.outrun(offsets)
+        elif kind is TransactionalOffsetsCommitted or kind is TransactionEnded:
+            self._members.exists |= kind is TransactionalOffsetsCommitted
+            self.offsets.apply(fact)
         elif kind is OffsetsForgotten:
-            for partition in fact.partitions:
-                del self._offsets[partition]
+            self.offsets.forget(fact.partitions)
         else:
+            if kind is GroupRemoved:
+                self.offsets.vanish()
             self._members.apply(fact)
 
     _REQUESTS: ClassVar[dict[type, Callable[["ConsumerGroup", Request, int], Step]]] = {
@@ -369,6 +383,7 @@ class ConsumerGroup:
         HeartbeatRequest: _classic_heartbeat,
         LeaveGroupRequest: _classic_leave,
         OffsetCommitRequest: _commit,
+        TxnOffsetCommitRequest: _stage,
         OffsetFetchRequest: _fetch,
     }
 

@@ -6,10 +6,10 @@ protocol, if group.consumer.migration.policy allows, all members say their subsc
 are not too many. The generation becomes the group's epoch, and what each was assigned its target.
 Rule 3: a consumer group becomes classic again when the last member that speaks the new protocol has
 gone and classic ones are left. The group epoch becomes the generation, and then it rebalances.
+Rule 4: at no moment has a group members of both machines, and no offset is lost on the way.
 
-Each function gives the hard facts that tell of it, for a new machine of the other kind: they begin
-with the old group's removal, and the offsets are not among them. Who drives the machines writes
-them down, builds the new machine from them (its commits first), and lets it `recover`.
+Each function gives the hard facts that tell of it: GroupConverted first, then those for a new
+machine of the other kind, which takes the offsets over. coordinated_group drives it.
 
 Source: GroupMetadataManager.java of Kafka 4.0 (validateOnlineUpgrade, convertToConsumerGroup,
 validateOnlineDowngradeWithFencedMember, convertToClassicGroup), ConsumerGroup.fromClassicGroup,
@@ -23,6 +23,7 @@ from simulator.protocol.consumer_group_decision import Rules
 from simulator.protocol.consumer_group_state import (
     ClassicSide,
     ConsumerGroupState,
+    GroupConverted,
     GroupEpochBumped,
     MemberDescribed,
     MemberMoved,
@@ -33,7 +34,7 @@ from simulator.protocol.consumer_group_state import (
 )
 from simulator.protocol.group import Group
 from simulator.protocol.group_members import Members
-from simulator.protocol.group_state import GroupMetadata, GroupRemoved, Member, State
+from simulator.protocol.group_state import GroupMetadata, Member, State
 from simulator.protocol.subscriptions import Subscription
 
 
@@ -42,14 +43,19 @@ def upgrade_refusal(group: Group, rules: Rules) -> str | None:
 
     A member of the new protocol that wants to join is then told GROUP_ID_NOT_FOUND.
     """
+    if group.state is State.DEAD:
+        return "it is dead"
     if not group.members:
-        return "it is dead" if group.state is State.DEAD else None
+        return None
     if not rules.config.upgrades:
         return "group.consumer.migration.policy does not allow it"
     if not all(_is_consumer(member) for member in group.members):
         return "its members do not say which topics they subscribe to"
     if len(group.members) > rules.config.group_consumer_max_size:
         return "it has more members than group.consumer.max.size"
+    given = [partition for member in group.members for partition in member.assignment]
+    if len({*given}) < len(given):
+        return "its leader has given a partition to two members"
     return None
 
 
@@ -59,7 +65,7 @@ def _is_consumer(member: Member) -> bool:
     )
 
 
-def upgraded(group: Group, protocol: str) -> tuple[Any, ...]:
+def upgraded(group: Group) -> tuple[Any, ...]:
     """The hard facts by which a classic group becomes a consumer group.
 
     Requests that wait for a rebalance are to be answered REBALANCE_IN_PROGRESS, so that their
@@ -67,13 +73,12 @@ def upgraded(group: Group, protocol: str) -> tuple[Any, ...]:
 
     Args:
         group: a classic group with nothing against it (`upgrade_refusal`).
-        protocol: the assignor that it has chosen; "" before the first generation.
     """
+    told: list[Any] = [GroupConverted("consumer")]
     if not group.members:
-        return (GroupRemoved(),)
+        return tuple(told)
     epoch = group.generation
-    told: list[Any] = [GroupRemoved()]
-    told += [_describe(member, protocol) for member in group.members]
+    told += [_describe(member, group.protocol) for member in group.members]
     told += [TopicsSeen(()), GroupEpochBumped(epoch)]
     told += [
         MemberTargeted(member.member_id, tuple(sorted(member.assignment)))
@@ -122,13 +127,17 @@ def downgrade_refusal(group: ConsumerGroup, rules: Rules) -> str | None:
     return None
 
 
-def downgraded(group: ConsumerGroup, now_us: int) -> tuple[Any, ...]:
+def downgraded(group: ConsumerGroup, generation: int, now_us: int) -> tuple[Any, ...]:
     """The hard facts by which a consumer group becomes classic; it is to rebalance at once.
 
-    group: one with nothing against it (`downgrade_refusal`).
+    Args:
+        group: one with nothing against it (`downgrade_refusal`).
+        generation: the group epoch in which its members are: that before the last one of the new
+            protocol went. So they are told REBALANCE_IN_PROGRESS, and not that they are of old.
+        now_us: the time.
     """
     if not group.members:
-        return (GroupRemoved(),)
+        return (GroupConverted("classic"),)
     members = {}
     for one in group.members:
         assert one.classic is not None
@@ -144,8 +153,8 @@ def downgraded(group: ConsumerGroup, now_us: int) -> tuple[Any, ...]:
         )
     leader = next(iter(members))
     classic = Members(
-        generation=group.group_epoch, protocol_type="consumer", leader=leader, members=members
+        generation=generation, protocol_type="consumer", leader=leader, members=members
     )
     classic.protocol = classic.chosen_protocol()
     record: GroupMetadata = classic.record(now_us)
-    return (GroupRemoved(), record)
+    return (GroupConverted("classic"), record)

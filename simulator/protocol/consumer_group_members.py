@@ -81,6 +81,11 @@ class ConsumerMembers:
             values[name] = values[name].copy()
         return type(self)(**values)
 
+    @property
+    def loading(self) -> bool:
+        """Whether facts come from a compacted disk: the newest of each kind, in their order."""
+        return self.status is ConsumerGroupState.ABSENT
+
     def subscribed(self) -> dict[str, int]:
         """The topics that somebody subscribes to, with the number of those who do."""
         counts: dict[str, int] = {}
@@ -194,11 +199,13 @@ class ConsumerMembers:
         self.targets[fact.member_id] = fact.partitions
 
     def _computed(self, fact: TargetComputed) -> None:
-        assert fact.epoch <= self.group_epoch, f"{fact} before the group's {self.group_epoch}"
+        behind = fact.epoch <= self.group_epoch or self.loading
+        assert behind, f"{fact} before the group's {self.group_epoch}"
         self.target_epoch = fact.epoch
 
     def _moved(self, fact: MemberMoved) -> None:
-        assert fact.epoch <= self.target_epoch, f"{fact} before the target's {self.target_epoch}"
+        behind = fact.epoch <= self.target_epoch or self.loading
+        assert behind, f"{fact} before the target's {self.target_epoch}"
         before = self.members.get(fact.member_id, ConsumerMember(fact.member_id))
         after = attrs.evolve(before, **{name: getattr(fact, name) for name in _POSITION})
         self.members[fact.member_id] = after
@@ -219,9 +226,11 @@ class ConsumerMembers:
                 assert epoch == member.epoch, f"{partition} is held at {epoch}, not by {member}"
 
     def _fenced(self, fact: MemberFenced) -> None:
+        self.targets.pop(fact.member_id, None)
+        if self.loading and fact.member_id not in self.members:
+            return  # Compaction has taken what was said of it before.
         member = self.members.pop(fact.member_id)
         self._release(member)
-        self.targets.pop(fact.member_id, None)
         if self.instances.get(member.group_instance_id or "") == fact.member_id:
             del self.instances[member.group_instance_id or ""]
         for kept in (self.deadlines_us, self.timers_us, self.revocations):

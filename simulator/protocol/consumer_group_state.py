@@ -8,8 +8,8 @@ names its record. So a coordinator that starts again knows who holds what.
 Rule 3: TRANSITIONS names every change of state, by what it was in answer to. The state is not
 kept, but follows from the numbers (ConsumerGroup.maybeUpdateGroupState).
 
-Offsets are the classic group's: OffsetsCommitted, OffsetsForgotten, GroupRemoved; so are the facts
-of sessions (MemberSeen, SessionTimerSet).
+Offsets are the classic group's: OffsetsCommitted, TransactionalOffsetsCommitted, TransactionEnded,
+OffsetsForgotten, GroupRemoved; so are the facts of sessions (MemberSeen, SessionTimerSet).
 
 Sources: ConsumerGroup.java, ConsumerGroupMember.java, GroupCoordinatorRecordHelpers.java.
 """
@@ -27,6 +27,8 @@ from simulator.protocol.group_state import (
     OffsetsForgotten,
     RetentionCheck,
     SessionDeadline,
+    TransactionalOffsetsCommitted,
+    TransactionEnded,
     Unload,
 )
 from simulator.protocol.messages import (
@@ -35,6 +37,7 @@ from simulator.protocol.messages import (
     OffsetCommitRequest,
 )
 from simulator.protocol.names import TopicPartition
+from simulator.protocol.transaction_messages import TxnOffsetCommitRequest
 
 
 class ConsumerGroupState(Enum):
@@ -189,6 +192,16 @@ class MemberFenced:
     reason: str
 
 
+@attrs.frozen
+class GroupConverted:
+    """The group speaks that protocol from here on: "classic" or "consumer".
+
+    Its members are those of whom what follows tells; its offsets stay.
+    """
+
+    protocol: str
+
+
 HARD = (
     MemberDescribed,
     GroupEpochBumped,
@@ -198,6 +211,8 @@ HARD = (
     MemberMoved,
     MemberFenced,
     OffsetsCommitted,
+    TransactionalOffsetsCommitted,
+    TransactionEnded,
     OffsetsForgotten,
     GroupRemoved,
 )
@@ -264,6 +279,7 @@ _LEAVING = (ConsumerGroupHeartbeatRequest, LeaveGroupRequest, SessionDeadline, R
 def _transitions() -> dict[tuple[ConsumerGroupState, type], tuple[ConsumerGroupState, ...]]:
     table: dict[tuple[ConsumerGroupState, type], tuple[ConsumerGroupState, ...]] = {
         (_S.ABSENT, OffsetCommitRequest): (_S.EMPTY,),
+        (_S.ABSENT, TxnOffsetCommitRequest): (_S.EMPTY,),
         (_S.ABSENT, Load): (_S.EMPTY, *_LIVE),
         (_S.EMPTY, RetentionCheck): (_S.ABSENT,),
     }

@@ -4,13 +4,17 @@
    has is refused by its name with the reason (`NOT_MODELLED`).
 2. Kafka's own rules hold: heartbeat.interval.ms is below session.timeout.ms, and without a
    group.id nothing is committed automatically.
-3. Kafka's default partition.assignment.strategy, [RangeAssignor, CooperativeStickyAssignor],
-   acts as range with the eager protocol until range is taken off the list; here it is range.
+3. A member rebalances as all assignors of its list can: eagerly, unless each of them is
+   cooperative. So Kafka's default list, range and cooperative-sticky, acts as range with the
+   eager protocol, until range is taken off it (KIP-429).
+
+4. What a protocol does not have cannot be set with it: the coordinator assigns and counts sessions
+   where group.protocol is consumer (KIP-848), the members' assignors do where it is classic.
 
 Sources: ConsumerConfig.java, Heartbeat.java, KIP-62, KIP-345; the version claimed is 4.0.
 
-Not modelled: the KIP-848 group protocol, the sticky and cooperative assignors, rack awareness,
-automatic topic creation, signs within a duration, subscription by pattern.
+Not modelled: assignors of one's own, rack awareness, automatic topic
+creation, signs within a duration, subscription by pattern.
 """
 
 import re
@@ -26,14 +30,14 @@ from simulator.protocol.settings import one_of, parse_settings, switch, whole
 
 INT_MAX = 2**31 - 1
 
-ASSIGNORS = {
-    "range": "range",
-    "roundrobin": "roundrobin",
-    "org.apache.kafka.clients.consumer.RangeAssignor": "range",
-    "org.apache.kafka.clients.consumer.RoundRobinAssignor": "roundrobin",
+ASSIGNORS = {  # By Java's class names.
     "RangeAssignor": "range",
     "RoundRobinAssignor": "roundrobin",
+    "StickyAssignor": "sticky",
+    "CooperativeStickyAssignor": "cooperative-sticky",
 }
+COOPERATIVE = ("cooperative-sticky",)  # The others are eager alone.
+_PACKAGE = "org.apache.kafka.clients.consumer."
 
 # Java's Duration.parse, without signs: P2DT3H4M5.678S.
 _DURATION = re.compile(
@@ -51,13 +55,11 @@ NOT_MODELLED: Mapping[str, str] = {
     "check.crcs": "records are not corrupted in the simulated network",
     "client.dns.lookup": _SOCKETS,
     "client.id": "the node's name is the client id",
-    "client.rack": "racks are not modelled: consumers read from the leader",
+    "client.rack": "brokers have no racks: no assignor and no fetch could heed it",
     "config.providers": "write the values themselves",
     "connections.max.idle.ms": _SOCKETS,
     "enable.metrics.push": _METRICS,
     "exclude.internal.topics": "only patterns match internal topics, and patterns are not modelled",
-    "group.protocol": "groups speak the classic protocol; KIP-848's is not modelled",
-    "group.remote.assignor": "only KIP-848 groups assign on the broker",
     "interceptor.classes": "wrap the handler instead",
     "internal.throw.on.fetch.stable.offset.unsupported": "all brokers are of one version",
     "key.deserializer": "records carry bytes or str; decode in the handler",
@@ -124,6 +126,16 @@ NOT_MODELLED: Mapping[str, str] = {
     "value.deserializer": "records carry bytes or str; decode in the handler",
 }
 
+# What cannot be set with a group.protocol, and why.
+OF_THE_OTHER: Mapping[str, Mapping[str, str]] = {
+    "consumer": {
+        "partition_assignment_strategy": "the coordinator assigns: set group.remote.assignor",
+        "session_timeout_ms": "set group.consumer.session.timeout.ms, of the brokers",
+        "heartbeat_interval_ms": "set group.consumer.heartbeat.interval.ms, of the brokers",
+    },
+    "classic": {"group_remote_assignor": "the group's leader assigns: see group.protocol"},
+}
+
 
 def _strategy(given: Any) -> tuple[str, ...]:
     """The assignors' names, from one name, a comma-separated text or a list of either spelling."""
@@ -131,17 +143,17 @@ def _strategy(given: Any) -> tuple[str, ...]:
         given = [name.strip() for name in given.split(",")]
     names: list[str] = []
     for name in given:
-        if name not in ASSIGNORS:
+        assignor = ASSIGNORS.get(str(name).removeprefix(_PACKAGE), name)
+        if assignor not in ASSIGNORS.values():
             raise BadInput(
                 "partition.assignment.strategy knows no assignor",
                 "",
                 name,
-                "range and roundrobin, or their Java class names; Kafka's default list, with "
-                "CooperativeStickyAssignor second, acts as range alone",
+                "range, roundrobin, sticky, cooperative-sticky, or their Java class names",
             )
-        if ASSIGNORS[name] in names:
+        if assignor in names:
             raise BadInput("partition.assignment.strategy names an assignor twice:", "", name)
-        names.append(ASSIGNORS[name])
+        names.append(assignor)
     if not names:
         raise BadInput("partition.assignment.strategy is empty:", "", given, "such as range")
     return tuple(names)
@@ -178,6 +190,11 @@ def _text(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
         raise BadInput(f"{name} must be a text that is not empty:", "", value)
 
 
+def _lower(value: Any) -> Any:
+    """Kafka reads it in any case."""
+    return value.lower() if isinstance(value, str) else value
+
+
 @attrs.frozen(kw_only=True)
 class ConsumerSettings:
     """A consumer's settings; the field `max_poll_records` is Kafka's `max.poll.records`.
@@ -191,6 +208,10 @@ class ConsumerSettings:
     group_instance_id: str | None = attrs.field(default=None, validator=_text)
     session_timeout_ms: int = attrs.field(default=45_000, validator=whole(1, INT_MAX))
     heartbeat_interval_ms: int = attrs.field(default=3_000, validator=whole(1, INT_MAX))
+    group_protocol: str = attrs.field(
+        default="classic", converter=_lower, validator=one_of("classic", "consumer")
+    )
+    group_remote_assignor: str | None = attrs.field(default=None, validator=_text)
     max_poll_interval_ms: int = attrs.field(default=300_000, validator=whole(1, INT_MAX))
     max_poll_records: int = attrs.field(default=500, validator=whole(1, INT_MAX))
     enable_auto_commit: bool = attrs.field(default=True, validator=switch)
@@ -201,7 +222,7 @@ class ConsumerSettings:
     fetch_max_bytes: int = attrs.field(default=52_428_800, validator=whole(0, INT_MAX))
     max_partition_fetch_bytes: int = attrs.field(default=1_048_576, validator=whole(0, INT_MAX))
     partition_assignment_strategy: tuple[str, ...] = attrs.field(
-        default=("range",), converter=_strategy
+        default=("range", "cooperative-sticky"), converter=_strategy
     )
     default_api_timeout_ms: int = attrs.field(default=60_000, validator=whole(0, INT_MAX))
     request_timeout_ms: int = attrs.field(default=30_000, validator=whole(1, INT_MAX))
@@ -233,6 +254,11 @@ class ConsumerSettings:
         return self.enable_auto_commit and self.group_id is not None
 
     @property
+    def cooperative(self) -> bool:
+        """Whether rebalances are cooperative: all of its assignors must be (KIP-429)."""
+        return all(name in COOPERATIVE for name in self.partition_assignment_strategy)
+
+    @property
     def reset_back_us(self) -> int:
         """How far back auto.offset.reset=by_duration goes; 0 for another policy."""
         return _duration_us(self.auto_offset_reset) or 0
@@ -253,9 +279,17 @@ def consumer_settings(
 
     Raises:
         BadInput: a name is unknown (with the nearest one) or not modelled (with the reason), a
-            value is not allowed, or enable.auto.commit is asked for without a group.id.
+            value is not allowed, enable.auto.commit is asked for without a group.id, or a setting
+            is of the other group.protocol.
     """
     settings = parse_settings(ConsumerSettings, given, not_modelled=NOT_MODELLED, where=where)
+    protocol = settings.group_protocol
+    for field, why in OF_THE_OTHER[protocol].items():
+        name = field.replace("_", ".")
+        if (value := given.get(name, given.get(field))) is not None:
+            raise BadInput(
+                f"{name} cannot be set when group.protocol={protocol}:", where, value, why
+            )
     asked = given.get("enable.auto.commit", given.get("enable_auto_commit", False))
     if asked and settings.group_id is None:
         raise BadInput("enable.auto.commit needs a group.id:", where, asked, "set group.id")

@@ -53,6 +53,7 @@ _RULES: Mapping[type, Callable[[Decision, Any], Any]] = {
     rm.AlterPartitionRequest: controller_partitions.alter,
     rm.ElectLeadersRequest: controller_partitions.elect,
     rm.CreatePartitionsRequest: controller_partitions.create_partitions,
+    rm.CreateInternalPartitionRequest: controller_partitions.create_internal,
     rm.AllocateProducerIdsRequest: controller_partitions.allocate,
 }
 

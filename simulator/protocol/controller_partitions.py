@@ -34,6 +34,8 @@ from simulator.protocol.replica_messages import (
     AlterPartition,
     AlterPartitionRequest,
     AlterPartitionResponse,
+    CreateInternalPartitionRequest,
+    CreateInternalPartitionResponse,
     CreatePartitionsRequest,
     CreatePartitionsResponse,
     ElectLeadersRequest,
@@ -122,6 +124,32 @@ def create_partitions(
     decision.facts.append(topic._replace(partitions=body.partitions))
     decision.facts.extend(made)
     return CreatePartitionsResponse(Error.NONE)
+
+
+def create_internal(
+    decision: Decision, body: CreateInternalPartitionRequest
+) -> CreateInternalPartitionResponse:
+    """Make one partition in which coordinators write, and register its topic before the first.
+
+    Partition p of such a topic begins at broker p modulo the brokers (its topic's number is 0).
+    """
+    known = decision.known
+    where = body.partition
+    if where in known.partitions:
+        return CreateInternalPartitionResponse(Error.NONE)
+    topic = known.topics.get(where.topic)
+    asked = topic or TopicRegistered(where.topic, 0, *body[1:])
+    brokers = tuple(known.brokers)
+    if asked.replication_factor > len(brokers):
+        return CreateInternalPartitionResponse(Error.INVALID_REPLICATION_FACTOR)
+    number = where.partition
+    made = placed(asked, range(number, number + 1), brokers, active_brokers(known))
+    if made is None:
+        return CreateInternalPartitionResponse(Error.INVALID_REPLICATION_FACTOR)
+    if topic is None:
+        decision.facts.append(asked)
+    decision.facts.extend(made)
+    return CreateInternalPartitionResponse(Error.NONE)
 
 
 def active_brokers(known: Known) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ taken for a broker that cannot be reached, and then counts as perhaps written.
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from simulator.protocol.accumulator import Accumulator, Destination, Flush, PendingBatch
 from simulator.protocol.backoff import exponential_backoff
@@ -36,6 +37,9 @@ from simulator.protocol.sending_effects import (
     Transmit,
 )
 
+if TYPE_CHECKING:
+    from simulator.protocol.transaction_manager import TransactionManager
+
 # After these the leaders are asked for again (the subclasses of InvalidMetadataException).
 STALE_METADATA = (
     Error.UNKNOWN_TOPIC_OR_PARTITION,
@@ -48,7 +52,9 @@ STALE_METADATA = (
 )
 
 _new = tuple.__new__  # Half the cost of a named tuple's own constructor, in the hot path.
-_UNMARKED = Batch((), 0, 0, 0, 0)[5:]  # What a batch has after its sequence, by default.
+# What a batch has after its sequence.
+_PLAIN = Batch((), 0, 0, 0, 0)[5:]
+_TRANSACTIONAL = Batch((), 0, 0, 0, 0, transactional=True)[5:]
 
 
 class Dispatch:
@@ -60,7 +66,7 @@ class Dispatch:
         bumps_own_epoch: see `Variant`.
 
     `stirred` says that something has changed which concerns more than one broker's queues;
-    `stale` that the leaders should be asked for again.
+    `stale` that the leaders should be asked for again; `held` that no batch may leave just now.
     """
 
     __slots__ = (
@@ -71,16 +77,20 @@ class Dispatch:
         "_most_bytes",
         "_most_in_flight",
         "_mute",
+        "_rest",
         "_retries",
         "_store",
         "_timeout_ms",
+        "_transactional_id",
         "_watches",
         "effects",
         "flushing",
+        "held",
         "ids",
         "in_flight",
         "stale",
         "stirred",
+        "transaction",
     )
 
     def __init__(
@@ -94,10 +104,14 @@ class Dispatch:
         self.effects: list[Effect] = []
         self.in_flight: dict[Outgoing, None] = {}
         self.ids = Idempotence(bumps_own_epoch=bumps_own_epoch) if settings.idempotent else None
+        self.transaction: TransactionManager | None = None
         self.flushing = 0
+        self.held = False
         self.stale = False
         self.stirred = False
         self._store = store
+        self._transactional_id = settings.transactional_id
+        self._rest = _PLAIN if settings.transactional_id is None else _TRANSACTIONAL
         self._between = between
         self._acks = settings.acks_code
         self._timeout_ms = settings.request_timeout_ms
@@ -118,6 +132,8 @@ class Dispatch:
         """Send what is sendable to a broker, as long as it takes requests."""
         ids = self.ids
         if (ids is not None and ids.producer_id < 0) or not destination.name or destination.lost:
+            return
+        if self.held:
             return
         pending = destination.pending
         sendable = self._store.sendable
@@ -170,7 +186,7 @@ class Dispatch:
             if body is None:
                 numbers = (batch.producer_id, batch.producer_epoch, batch.base_sequence)
                 body = batch.body = _new(
-                    Batch, (tuple(batch.records), UNKNOWN_OFFSET, *numbers, *_UNMARKED)
+                    Batch, (tuple(batch.records), UNKNOWN_OFFSET, *numbers, *self._rest)
                 )
                 batch.renumbered = False
             batch.in_flight = True
@@ -180,7 +196,8 @@ class Dispatch:
                 again = Retried(queue.partition, batch.records, batch.attempts, batch.error)
                 effects.append(again)
             queue.muted = self._mute
-        request = _new(ProduceRequest, (self._acks, self._timeout_ms, tuple(bodies), None))
+        asked = (self._acks, self._timeout_ms, tuple(bodies), self._transactional_id)
+        request = _new(ProduceRequest, asked)
         if self._acks == 0:
             effects.append(Transmit(destination.name, request, None))
             for batch in batches:
@@ -216,8 +233,8 @@ class Dispatch:
         batch.queue.muted = False
         if self.ids is not None:
             self.ids.acknowledged(batch, base_offset)
-            if self.ids.unsettled:
-                self.stirred = True
+            if self.transaction is not None or self.ids.unsettled:
+                self.stirred = True  # The transaction may wait for this batch to end.
         if batch.done:
             return  # It has expired, and its senders were told so.
         self._store.finish(batch)
@@ -291,11 +308,17 @@ class Dispatch:
         detail: str = "",
         closes_gap: bool = False,
     ) -> None:
-        """Give a batch up; `name` and `detail` say what its senders are told."""
+        """Give a batch up; `name` and `detail` say what its senders are told.
+
+        Error.NONE: it is nobody's fault, so that its transaction, if any, does not fail by it.
+        """
         if batch.done:
             return
         self.stirred = True
         self._store.finish(batch)
+        if self.transaction is not None and error is not Error.NONE:
+            topic, number = batch.queue.partition
+            self.transaction.record_failed(error, detail or f"a batch of {topic}-{number}")
         if self.ids is not None:
             self.ids.failed(batch, error, closes_gap=closes_gap)
         definite = not (batch.maybe_written or batch.in_flight)

@@ -4,7 +4,8 @@ Each says whether it is *retriable* (the same request may succeed later; Errors.
 exception classes) and whether it is *definite* (the request certainly took no effect; a client
 that gets an indefinite error must count its write as unknown, KAFKA-13574).
 
-Not modelled: authorization, quotas, delegation tokens, SASL, topic administration, share groups.
+Not modelled: authorization, quotas, delegation tokens, SASL, topic administration,
+and the errors of the share coordinator.
 """
 
 from enum import Enum
@@ -81,6 +82,9 @@ class Error(Enum):
     UNSUPPORTED_ASSIGNOR = (112, False, True)
     STALE_MEMBER_EPOCH = (113, False, True)
     TRANSACTION_ABORTABLE = (120, False, True)
+    INVALID_RECORD_STATE = (121, False, True)
+    SHARE_SESSION_NOT_FOUND = (122, True, True)
+    INVALID_SHARE_SESSION_EPOCH = (123, True, True)
 
     def __init__(self, code: int, retriable: bool, definite: bool) -> None:
         self.code = code

@@ -7,14 +7,15 @@ again applies them in order, then asks `recover` what to do: the group is Stable
 session starts afresh, and a rebalance that was under way is forgotten.
 Rule 3: a request may be answered much later, or, as in Kafka, never: a JoinGroup or SyncGroup that
 waits is forgotten when the same member asks again, and a SyncGroup also when its member is removed.
-Rule 4: a heartbeat moves a deadline and touches no timer. The session's timer looks at the
+Rule 4: what a transaction commits counts when its marker comes, by log order (group_pending).
+Rule 5: a heartbeat moves a deadline and touches no timer. The session's timer looks at the
 deadline when it fires, and sleeps for the rest.
 
 The rules of each request stand in group_join, group_membership, group_rebalance, group_offsets.
 Sources: GroupMetadataManager.java, OffsetMetadataManager.java, GroupCoordinatorService.java.
 
-Not modelled: the consumer protocol of KIP-848 and share groups (KIP-932), listing, describing and
-deleting groups, failing writes of the coordinator's log.
+Not modelled: share groups (KIP-932), listing, describing and deleting groups, failing writes of the
+coordinator's log.
 """
 
 from collections.abc import Callable
@@ -26,8 +27,9 @@ from simulator.protocol.errors import Error
 from simulator.protocol.group_config import GroupConfig
 from simulator.protocol.group_join import join
 from simulator.protocol.group_members import Members
-from simulator.protocol.group_membership import leave, load, session_deadline, sync, unload
-from simulator.protocol.group_offsets import Offsets, commit_refusal, expired, fetch
+from simulator.protocol.group_membership import dismiss, leave, load, session_deadline, sync, unload
+from simulator.protocol.group_offsets import commit_refusal, expired, fetch
+from simulator.protocol.group_pending import Offsets
 from simulator.protocol.group_rebalance import Decision, join_deadline, sync_deadline
 from simulator.protocol.group_state import (
     HARD,
@@ -45,9 +47,11 @@ from simulator.protocol.group_state import (
     State,
     StateChanged,
     SyncDeadline,
+    TransactionalOffsetsCommitted,
+    TransactionEnded,
     Unload,
 )
-from simulator.protocol.machine import NOTHING, Reply, Request, SetTimer, Step, Timer
+from simulator.protocol.machine import NOTHING, Effect, Reply, Request, SetTimer, Step, Timer
 from simulator.protocol.messages import (
     CommittedOffset,
     HeartbeatRequest,
@@ -63,6 +67,7 @@ from simulator.protocol.messages import (
     SyncGroupResponse,
 )
 from simulator.protocol.names import MICROS_PER_MS, TopicPartition
+from simulator.protocol.transaction_messages import TxnOffsetCommitRequest
 
 _new = tuple.__new__  # Half the cost of a named tuple's own constructor, in the hot path.
 _NONE = Error.NONE
@@ -88,7 +93,7 @@ class Group:
     config: GroupConfig = attrs.field(factory=GroupConfig)
     incarnation: int = 0
     _members: Members = attrs.field(factory=Members)
-    _offsets: Offsets = attrs.field(factory=dict)
+    offsets: Offsets = attrs.field(factory=Offsets)
 
     # --- Looking at it ---------------------------------------------------------------------
 
@@ -113,27 +118,41 @@ class Group:
         return self._members.leader
 
     @property
+    def protocol(self) -> str:
+        """The assignor of this generation, or ""."""
+        return self._members.protocol
+
+    @property
+    def named(self) -> int:
+        """How many member ids were given out."""
+        return self._members.named
+
+    @property
     def pending(self) -> tuple[str, ...]:
         """Member ids that were given out and have not joined yet."""
         return tuple(self._members.pending)
 
     def committed(self, partition: TopicPartition) -> CommittedOffset | None:
         """What the group has committed for a partition."""
-        kept = self._offsets.get(partition)
+        kept = self.offsets.committed.get(partition)
         return None if kept is None else kept[0]
+
+    def staged(self, producer_id: int) -> tuple[CommittedOffset, ...]:
+        """What the producer's open transaction has staged."""
+        return self.offsets.staged(producer_id)
 
     def hard_state(self) -> tuple[Any, ...]:
         """The fewest hard facts that rebuild this group: what compaction leaves on disk."""
         metadata = self._members.metadata
-        commits = tuple(
-            OffsetsCommitted("", -1, (kept,), at_us) for kept, at_us in self._offsets.values()
-        )
-        return commits if metadata is None else (metadata, *commits)
+        return (*(() if metadata is None else (metadata,)), *self.offsets.facts())
 
     # --- Deciding --------------------------------------------------------------------------
 
     def decide(self, message: Any, now_us: int) -> Step:
-        """What a message leads to: a Request, a Timer of ours, RetentionCheck or Unload."""
+        """What a message leads to.
+
+        A message is a Request, a Timer of ours, TransactionEnded, RetentionCheck or Unload.
+        """
         if type(message) is Request:
             rule = self._REQUESTS[type(message.body)]
             if not self.group_id and type(message.body) in _ANSWERS:
@@ -144,17 +163,32 @@ class Group:
             return self._timer(message.name, now_us)
         if type(message) is RetentionCheck:
             return self._retention(now_us)
+        if type(message) is TransactionEnded:
+            is_here = self._members.status is not State.DEAD
+            return Step(self.offsets.end(message)) if is_here else NOTHING
         assert type(message) is Unload, f"no such message: {message!r}"
         decision = self._decision(Unload, now_us)
         if decision.group.status is not State.DEAD:
             unload(decision)
         return decision.step()
 
-    def recover(self, now_us: int) -> Step:
-        """Take up what the hard facts, applied before, have told."""
+    def recover(self, now_us: int, *, rebalances: bool = False) -> Step:
+        """Take up what the hard facts, applied before, have told.
+
+        rebalances: and have all members join again.
+        """
         decision = self._decision(Load, now_us)
-        load(decision, has_offsets=bool(self._offsets))
+        load(decision, has_offsets=bool(self.offsets), rebalances=rebalances)
         return decision.step()
+
+    def given_up(self) -> tuple[Effect, ...]:
+        """What is to be done when a machine of the other protocol is to go on instead of this one.
+
+        Whoever waits for a rebalance is told so, and joins again; nobody is waited for.
+        """
+        decision = self._decision(Unload, 0)
+        dismiss(decision, Error.REBALANCE_IN_PROGRESS)
+        return tuple(decision.effects)
 
     def _decision(self, on: type, now_us: int) -> Decision:
         return Decision(self._members.copy(), self.config, now_us, on)
@@ -262,16 +296,29 @@ class Group:
             group, member_id, instance_id, generation, transactional=transactional
         )
 
+    def _stage(self, request: Request, now_us: int) -> Step:
+        """A TxnOffsetCommit: no heartbeat, unlike a plain commit."""
+        body: TxnOffsetCommitRequest = request.body
+        whose = body.member_id, body.group_instance_id, body.generation
+        refusal = self.commit_refusal(*whose, transactional=True)
+        facts, answer = self.offsets.stage(body, refusal, now_us)
+        if facts and self._members.status is State.ABSENT:
+            born = StateChanged(State.ABSENT, State.EMPTY, TxnOffsetCommitRequest, now_us)
+            facts = (born, *facts)
+        return Step(facts, (Reply(request.id, answer),))
+
     def _fetch(self, request: Request, _now_us: int) -> Step:
-        return Step((), (Reply(request.id, fetch(self._offsets, request.body)),))
+        return Step((), (Reply(request.id, fetch(self.offsets, request.body)),))
 
     def _retention(self, now_us: int) -> Step:
         group = self._members
         if group.status in (State.ABSENT, State.DEAD):
             return NOTHING
-        gone = expired(group, self._offsets, now_us, self.config.offsets_retention_minutes)
+        offsets = self.offsets
+        gone = expired(group, offsets, now_us, self.config.offsets_retention_minutes)
         facts: tuple[Any, ...] = (OffsetsForgotten(gone),) if gone else ()
-        if group.status is State.EMPTY and not group.pending and len(gone) == len(self._offsets):
+        rest = len(gone) < len(offsets.committed) or offsets.pending or group.pending
+        if group.status is State.EMPTY and not rest:
             died = StateChanged(State.EMPTY, State.ABSENT, RetentionCheck, now_us)
             facts = (*facts, died, GroupRemoved())
         return Step(facts)
@@ -283,15 +330,21 @@ class Group:
         kind = type(fact)
         if kind is OffsetsCommitted:
             _, _, offsets, at_us = fact
+            kept = self.offsets
+            committed = kept.committed
             for one in offsets:
-                self._offsets[one[0]] = (one, at_us)
+                committed[one[0]] = (one, at_us)
+            if kept.pending:
+                kept.outrun(offsets)
         elif kind is MemberSeen:
             self._members.deadlines_us[fact[0]] = fact[1]
+        elif kind is TransactionalOffsetsCommitted or kind is TransactionEnded:
+            self.offsets.apply(fact)
         elif kind is OffsetsForgotten:
-            for partition in fact.partitions:
-                del self._offsets[partition]
+            self.offsets.forget(fact.partitions)
         elif kind is GroupRemoved:
             self._members.vanish()
+            self.offsets.vanish()
         else:
             self._members.apply(fact)
 
@@ -301,6 +354,7 @@ class Group:
         HeartbeatRequest: _heartbeat,
         LeaveGroupRequest: _leave,
         OffsetCommitRequest: _commit,
+        TxnOffsetCommitRequest: _stage,
         OffsetFetchRequest: _fetch,
     }
 

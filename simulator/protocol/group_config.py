@@ -15,13 +15,8 @@ NEW_MEMBER_JOIN_TIMEOUT_MS = 5 * 60 * 1_000
 NOT_MODELLED = {
     "offset.metadata.max.bytes": "a commit's metadata is not limited",
     "offsets.commit.timeout.ms": "a commit is answered when it is on the coordinator's disk",
-    "offsets.topic.num.partitions": "groups are spread over the brokers by the cluster",
-    "offsets.topic.replication.factor": "a group's records live on its coordinator alone",
     "group.coordinator.append.linger.ms": "records are written one by one",
     "group.coordinator.threads": "a group is a machine of its own",
-    "group.consumer.session.timeout.ms": "only the classic protocol is modelled",
-    "group.consumer.heartbeat.interval.ms": "only the classic protocol is modelled",
-    "group.consumer.assignors": "only the classic protocol is modelled",
 }
 
 

@@ -132,8 +132,11 @@ def session_deadline(decision: Decision, member_id: str) -> None:
     after_removal(decision)
 
 
-def load(decision: Decision, *, has_offsets: bool) -> None:
-    """Take up a group that was read from disk: every member's session starts afresh."""
+def load(decision: Decision, *, has_offsets: bool, rebalances: bool = False) -> None:
+    """Take up a group that was read from disk: every member's session starts afresh.
+
+    rebalances: it has just become a classic group, and its members are to join it as such.
+    """
     group = decision.group
     if group.metadata is None:
         if has_offsets:
@@ -144,19 +147,24 @@ def load(decision: Decision, *, has_offsets: bool) -> None:
     decision.become(State.STABLE if members else State.EMPTY)
     for member in members:
         decision.seen(member.member_id, member.session_timeout_ms)
-    if len(members) > decision.config.group_max_size:  # The setting was lowered meanwhile.
+    too_many = len(members) > decision.config.group_max_size  # The setting was lowered meanwhile.
+    if too_many or (rebalances and members):
         prepare(decision)
 
 
 def unload(decision: Decision) -> None:
     """Give the group up to another coordinator: whoever waits is sent there."""
+    dismiss(decision, Error.NOT_COORDINATOR)
+    decision.become(State.DEAD)
+
+
+def dismiss(decision: Decision, error: Error) -> None:
+    """Nobody waits any more, neither the members for us nor we for them."""
     group = decision.group
     for member_id, request_id in group.joins.items():
-        told = JoinGroupResponse(Error.NOT_COORDINATOR, member_id=member_id)
-        decision.answer(request_id, told)
+        decision.answer(request_id, JoinGroupResponse(error, member_id=member_id))
     for request_id in group.syncs.values():
-        decision.answer(request_id, SyncGroupResponse(Error.NOT_COORDINATOR))
+        decision.answer(request_id, SyncGroupResponse(error))
     for member_id in group.timers_us:
         decision.cancel_session(member_id)
     decision.effects += [CancelTimer(JoinDeadline()), CancelTimer(SyncDeadline())]
-    decision.become(State.DEAD)

@@ -7,17 +7,19 @@ while the group has no members.
 Rule 2: nobody checks that the member owns the partition, nor that the offset grows.
 Rule 3: offsets of an empty group are kept for offsets.retention.minutes from the moment it became
 empty, of a group without membership from each commit; a Stable group loses only offsets of topics
-to which nobody subscribes (KIP-211).
+to which nobody subscribes (KIP-211). Where a transaction has a pending offset none is forgotten.
 
 Sources: ClassicGroup.validateOffsetCommit, offsetExpirationCondition; OffsetMetadataManager.java.
 
-Not modelled: pending offsets of transactions (require_stable is not looked at), the size limit
-of a commit's metadata, and forgetting the offsets of deleted topics.
+Not modelled: the size limit of a commit's metadata, and forgetting the offsets of deleted topics.
 """
+
+from collections.abc import Container
 
 from simulator.protocol.assignors import Subscription
 from simulator.protocol.errors import Error
 from simulator.protocol.group_members import Members
+from simulator.protocol.group_pending import Offsets
 from simulator.protocol.group_state import State
 from simulator.protocol.messages import CommittedOffset, OffsetFetchRequest, OffsetFetchResponse
 from simulator.protocol.names import (
@@ -26,8 +28,6 @@ from simulator.protocol.names import (
     UNKNOWN_OFFSET,
     TopicPartition,
 )
-
-Offsets = dict[TopicPartition, tuple[CommittedOffset, int]]  # What was committed, and when (µs).
 
 MICROS_PER_MINUTE = 60_000 * MICROS_PER_MS
 
@@ -67,16 +67,21 @@ def commit_refusal(
 
 
 def fetch(offsets: Offsets, body: OffsetFetchRequest) -> OffsetFetchResponse:
-    """The committed offsets asked for; a partition without one is answered with -1."""
-    if body.partitions is None:
-        return OffsetFetchResponse(Error.NONE, tuple(kept for kept, _ in offsets.values()))
-    return OffsetFetchResponse(
-        Error.NONE,
-        tuple(
-            offsets[one][0] if one in offsets else CommittedOffset(one, UNKNOWN_OFFSET)
-            for one in body.partitions
-        ),
+    """The committed offsets asked for; a partition without one is answered with -1.
+
+    Who asks for all of them is not told of a partition that has a pending offset alone.
+    """
+    kept = offsets.committed
+    asked = tuple(kept) if body.partitions is None else body.partitions
+    errors: tuple[tuple[TopicPartition, Error], ...] = ()
+    if body.require_stable and offsets.pending:
+        unstable = tuple(one for one in asked if offsets.is_pending(one))
+        errors = tuple((one, Error.UNSTABLE_OFFSET_COMMIT) for one in unstable)
+        asked = tuple(one for one in asked if one not in unstable)
+    told = tuple(
+        kept[one][0] if one in kept else CommittedOffset(one, UNKNOWN_OFFSET) for one in asked
     )
+    return OffsetFetchResponse(Error.NONE, told, errors)
 
 
 def expired(
@@ -85,14 +90,19 @@ def expired(
     """The partitions whose commits have been kept long enough (offsetExpirationCondition)."""
     before_us = now_us - retention_minutes * MICROS_PER_MINUTE
     if not group.protocol_type:  # Never had members: each commit counts by itself.
-        return tuple(one for one, (_, at_us) in offsets.items() if at_us <= before_us)
+        return older(offsets, before_us)
     if group.status is State.EMPTY:
-        return tuple(offsets) if group.since_us <= before_us else ()
+        return older(offsets, now_us) if group.since_us <= before_us else ()
     topics = _subscribed(group) if group.status is State.STABLE else None
-    if topics is None:
-        return ()
+    return () if topics is None else older(offsets, before_us, topics)
+
+
+def older(offsets: Offsets, before_us: int, but: Container[str] = ()) -> tuple[TopicPartition, ...]:
+    """The partitions of all other topics with commits of that time or before, and none pending."""
     return tuple(
-        one for one, (_, at_us) in offsets.items() if one.topic not in topics and at_us <= before_us
+        one
+        for one, (_, at_us) in offsets.committed.items()
+        if at_us <= before_us and one.topic not in but and not offsets.is_pending(one)
     )
 
 

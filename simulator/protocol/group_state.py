@@ -3,8 +3,9 @@
 Rule 1: these are all of a group's facts; whoever watches a group needs nothing else. What each
 means is said at its class: a new generation is GenerationStarted, a removal MemberRemoved, ...
 Rule 2: HARD facts lie on the coordinator's disk, as Kafka keeps them in __consumer_offsets
-(GroupMetadataValue, OffsetCommitValue and their tombstones). All others are gone with a crash: a
-rebalance that has not reached its leader's SyncGroup is forgotten, and its members join anew.
+(GroupMetadataValue, OffsetCommitValue, their tombstones, and the markers of transactions). All
+others are gone with a crash: a rebalance that has not reached its leader's SyncGroup is forgotten,
+and its members join anew.
 Rule 3: TRANSITIONS names every change of state, by what it was in answer to.
 
 Sources: ClassicGroup.java, ClassicGroupState.java, GroupMetadataManager.java.
@@ -23,6 +24,7 @@ from simulator.protocol.messages import (
     SyncGroupRequest,
 )
 from simulator.protocol.names import TopicPartition
+from simulator.protocol.transaction_messages import TxnOffsetCommitRequest
 
 EMPTY_ASSIGNMENT: Any = ()
 
@@ -80,6 +82,7 @@ class Unload:
 TRANSITIONS: dict[tuple[State, type], tuple[State, ...]] = {
     (State.ABSENT, JoinGroupRequest): (State.EMPTY,),
     (State.ABSENT, OffsetCommitRequest): (State.EMPTY,),
+    (State.ABSENT, TxnOffsetCommitRequest): (State.EMPTY,),
     (State.ABSENT, Load): (State.EMPTY, State.STABLE),
     (State.EMPTY, JoinGroupRequest): (State.PREPARING,),
     (State.EMPTY, RetentionCheck): (State.ABSENT,),
@@ -157,6 +160,31 @@ class OffsetsCommitted(NamedTuple):
     at_us: int
 
 
+class TransactionalOffsetsCommitted(NamedTuple):
+    """Accepted offsets of a transaction that is open: they count if and when it commits.
+
+    at_us: when they were accepted; retention counts from then.
+    """
+
+    producer_id: int
+    producer_epoch: int
+    member_id: str
+    generation: int
+    offsets: tuple[CommittedOffset, ...]
+    at_us: int
+
+
+class TransactionEnded(NamedTuple):
+    """The marker of a producer's transaction. Also the message that tells of it.
+
+    result: "commit" or "abort". Whatever the producer has staged counts from here on, or is void.
+    """
+
+    producer_id: int
+    producer_epoch: int
+    result: str
+
+
 @attrs.frozen
 class OffsetsForgotten:
     """Retention took these commits (tombstones)."""
@@ -169,7 +197,14 @@ class GroupRemoved:
     """No member and no offset was left: the group is gone (a tombstone)."""
 
 
-HARD = (GroupMetadata, OffsetsCommitted, OffsetsForgotten, GroupRemoved)
+HARD = (
+    GroupMetadata,
+    OffsetsCommitted,
+    TransactionalOffsetsCommitted,
+    TransactionEnded,
+    OffsetsForgotten,
+    GroupRemoved,
+)
 
 
 # --- Soft facts: what a run's trace wants to tell -----------------------------------------------

@@ -18,11 +18,17 @@
    numbered anew from 0 under the old epoch; else the batch fails. So one (epoch, sequence) may
    stand for two batches.
 
-Source: TransactionManager.java (canRetry), TxnPartitionEntry.java; the same of Kafka 2.4.
+8. With a `transaction` the epoch is the coordinator's to raise. A gap then fails the transaction;
+   a batch that is refused for good gives its sequences to those after it.
 
-Not modelled: transactions; the other answers of producers before 2.5, which took a new producer
-id and dropped what was in flight after a gap, and moved sequences up after a failure.
+Source: TransactionManager.java (canRetry, handleFailedBatch, maybeResolveSequences),
+TxnPartitionEntry.java; the same of Kafka 2.4.
+
+Not modelled: the other answers of producers before 2.5, which took a new producer id and dropped
+what was in flight after a gap, and moved sequences up after a failure.
 """
+
+from typing import TYPE_CHECKING
 
 from simulator.protocol.accumulator import PartitionQueue, PendingBatch
 from simulator.protocol.errors import Error
@@ -37,14 +43,25 @@ from simulator.protocol.names import (
     next_sequence,
 )
 
+if TYPE_CHECKING:
+    from simulator.protocol.transaction_manager import TransactionManager
+
 
 class Idempotence:
     """The producer id, its epoch, and the rules of their sequences."""
 
-    __slots__ = ("_bumps", "_rewrite", "_unresolved", "producer_epoch", "producer_id")
+    __slots__ = (
+        "_bumps",
+        "_rewrite",
+        "_unresolved",
+        "producer_epoch",
+        "producer_id",
+        "transaction",
+    )
 
     def __init__(self, *, bumps_own_epoch: bool = True) -> None:
         self._bumps = bumps_own_epoch
+        self.transaction: TransactionManager | None = None  # It sets itself.
         self.producer_id = NO_PRODUCER_ID
         self.producer_epoch = NO_PRODUCER_EPOCH
         self._rewrite: dict[int, PartitionQueue] = {}  # These asked for a new epoch.
@@ -56,9 +73,13 @@ class Idempotence:
         return bool(self._rewrite or self._unresolved)
 
     def started(self, producer_id: int, producer_epoch: int) -> None:
-        """InitProducerId was answered."""
+        """InitProducerId was answered; or EndTxn, which raises the epoch too (KIP-890)."""
         self.producer_id = producer_id
         self.producer_epoch = producer_epoch
+        if self.transaction is not None:
+            for queue in self._unresolved.values():
+                queue.unresolved = None
+            self._unresolved.clear()
         self._number_anew()
 
     # --- Before a batch is sent ------------------------------------------------------------
@@ -67,6 +88,8 @@ class Idempotence:
         """Whether the first batch of a queue may not be sent yet."""
         if head.base_sequence != NO_SEQUENCE:
             return queue.tracked[0] is not head
+        if self.transaction is not None and not self.transaction.takes(queue.partition):
+            return True
         return queue.unresolved is not None or (bool(queue.tracked) and self._stale(queue))
 
     def number(self, queue: PartitionQueue, batch: PendingBatch) -> None:
@@ -129,7 +152,7 @@ class Idempotence:
         if error is Error.UNKNOWN_PRODUCER_ID:
             if result.log_start_offset == UNKNOWN_OFFSET or batch.renumbered:
                 return True
-            if self._bumps:
+            if self._bumps and self.transaction is None:
                 self._ask_for_epoch(queue)
             elif queue.last_acked_offset < result.log_start_offset:
                 self._start_at_beginning(queue)
@@ -137,6 +160,9 @@ class Idempotence:
                 return False
             return True
         if error is Error.OUT_OF_ORDER_SEQUENCE_NUMBER:
+            if self.transaction is not None:
+                waits = batch.renumbered or not self._is_next(queue, batch.base_sequence)
+                return waits and queue.unresolved is None
             if queue.unresolved is None:
                 # Not the next one in line: one before it is on its way again.
                 if not batch.renumbered and self._is_next(queue, batch.base_sequence):
@@ -149,8 +175,15 @@ class Idempotence:
     def failed(self, batch: PendingBatch, error: Error, *, closes_gap: bool) -> None:
         """A batch was given up; `closes_gap`: its sequences will certainly never be written."""
         queue = batch.queue
-        if batch in queue.tracked:
-            queue.tracked.remove(batch)
+        place = queue.tracked.index(batch) if batch in queue.tracked else -1
+        if place >= 0:
+            del queue.tracked[place]
+        if self.transaction is not None:
+            if error is Error.UNKNOWN_PRODUCER_ID:
+                self._start_at_beginning(queue)
+            elif closes_gap and place >= 0:
+                self._move_up(queue, place, len(batch.records))
+            return
         gap = error in (Error.OUT_OF_ORDER_SEQUENCE_NUMBER, Error.UNKNOWN_PRODUCER_ID)
         if gap or closes_gap:
             self._ask_for_epoch(queue)
@@ -170,7 +203,10 @@ class Idempotence:
             if queue.tracked:
                 continue
             if not self._is_next(queue, queue.next_sequence):
-                self._ask_for_epoch(queue)
+                if self.transaction is not None:
+                    self.transaction.lost_track()
+                else:
+                    self._ask_for_epoch(queue)
             queue.unresolved = None
             del self._unresolved[queue.number]
         if not self._rewrite or self.producer_id == NO_PRODUCER_ID:
@@ -207,6 +243,15 @@ class Idempotence:
         queue.last_acked = NO_SEQUENCE
         queue.producer_id = self.producer_id
         queue.producer_epoch = self.producer_epoch
+
+    @staticmethod
+    def _move_up(queue: PartitionQueue, place: int, count: int) -> None:
+        """Batches from `place` on take the `count` sequences that nobody will use."""
+        for batch in queue.tracked[place:]:
+            batch.base_sequence = (batch.base_sequence - count) % (SEQUENCE_MAX + 1)
+            batch.body = None
+            batch.renumbered = True
+        queue.next_sequence = (queue.next_sequence - count) % (SEQUENCE_MAX + 1)
 
     def _stale(self, queue: PartitionQueue) -> bool:
         return queue.producer_id != self.producer_id or queue.producer_epoch != self.producer_epoch

@@ -8,7 +8,11 @@
    no reason to believe that the partitions are lost.
 4. Without a poll for max.poll.interval.ms the member leaves: a dynamic one tells the coordinator,
    a static one (group.instance.id) just falls silent.
-5. ILLEGAL_GENERATION takes the generation away, UNKNOWN_MEMBER_ID the member id too.
+5. ILLEGAL_GENERATION takes the generation away, UNKNOWN_MEMBER_ID the member id too. So does a
+   rebalance that overtakes SyncGroup: what the member holds is of a generation before the one it
+   missed, and it must not say otherwise (KAFKA-13419, KAFKA-13891).
+6. A static member that is back under its group.instance.id, and leads, assigns nothing anew; it
+   only watches the group's topics (skip_assignment, KIP-814).
 
 Sources: AbstractCoordinator.java, Heartbeat.java; KIP-62, KIP-345, KIP-394.
 
@@ -21,7 +25,6 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from simulator.errors import FencedInstance, KafkaError
-from simulator.protocol.assignors import Subscription
 from simulator.protocol.consumer_settings import ConsumerSettings
 from simulator.protocol.errors import Error
 from simulator.protocol.lookup import COORDINATOR_GONE, Lookup
@@ -36,6 +39,7 @@ from simulator.protocol.messages import (
     SyncGroupResponse,
 )
 from simulator.protocol.names import MICROS_PER_MS, NO_GENERATION, TopicPartition
+from simulator.protocol.subscriptions import Subscription, topics_of
 from simulator.protocol.wire import NEVER, Wire
 
 JOIN_TIMEOUT_LAPSE_MS = 5_000  # AbstractCoordinator.JOIN_GROUP_TIMEOUT_LAPSE
@@ -83,6 +87,7 @@ class Membership:
     Attributes:
         in_call: whether the application is inside a call, so that joining may go on.
         to_assign: the members that this one, the leader, must assign partitions to; or None.
+        watched: the topics of all members, once a leader that need not assign knows them.
         assignment: what SyncGroup gave and `take_assignment` has not yet taken; or None.
     """
 
@@ -106,6 +111,7 @@ class Membership:
         self.in_call = False
         self.closed = False
         self.to_assign: tuple[JoinGroupMember, ...] | None = None
+        self.watched: tuple[str, ...] = ()
         self.assignment: tuple[TopicPartition, ...] | None = None
         self.join_at_us = 0
         self.poll_by_us = NEVER
@@ -128,7 +134,7 @@ class Membership:
             (sent, body), self._parked = self._parked, None
             self._joined(sent, body, now_us)
 
-    def join(self, topics: tuple[str, ...], now_us: int) -> None:
+    def join(self, protocols: tuple[tuple[str, Subscription], ...], now_us: int) -> None:
         """Send JoinGroup: everything that must be done before it has been done."""
         if now_us < self.join_at_us:
             self._wire.want(self.join_at_us)
@@ -136,13 +142,12 @@ class Membership:
         settings = self._settings
         self._become(MemberState.PREPARING)
         self.joining = True
-        said = Subscription(topics)
         request = JoinGroupRequest(
             self.group_id,
             settings.session_timeout_ms,
             settings.max_poll_interval_ms,
             self.now.member_id,
-            tuple((name, said) for name in settings.partition_assignment_strategy),
+            protocols,
             settings.group_instance_id,
             "consumer",
             self._client_id,
@@ -184,6 +189,7 @@ class Membership:
             self.poll_by_us = now_us + self.poll_us
             self._want_beat()
             self.is_leader = body.leader == body.member_id
+            self.watched = topics_of(body.members) if body.skip_assignment else ()
             if self.is_leader and not body.skip_assignment:
                 self.to_assign = body.members
             else:
@@ -215,6 +221,8 @@ class Membership:
             if body.error in (Error.UNKNOWN_MEMBER_ID, Error.ILLEGAL_GENERATION):
                 if self.now == sent:
                     self.reset(member_too=body.error is Error.UNKNOWN_MEMBER_ID)
+            elif body.error is Error.REBALANCE_IN_PROGRESS:
+                self.reset(member_too=False)
             elif body.error in COORDINATOR_GONE:
                 self._lookup.lose()
             self._join_failed(body.error, now_us)

@@ -269,18 +269,29 @@ class OffsetCommitResponse(NamedTuple):
 
 
 class OffsetFetchRequest(NamedTuple):
-    """partitions: None asks for all that the group has committed."""
+    """partitions: None asks for all that the group has committed.
+
+    require_stable: do not tell of a partition where an open transaction has offsets, too (KIP-447).
+    member_id and member_epoch: those of a member that speaks KIP-848, which is told nothing in an
+    epoch that it does not know yet; None and -1 say nothing.
+    """
 
     group_id: str
     partitions: tuple[TopicPartition, ...] | None
     require_stable: bool = False
+    member_id: str | None = None
+    member_epoch: int = NO_GENERATION
 
 
 class OffsetFetchResponse(NamedTuple):
-    """A partition without a committed offset is answered with UNKNOWN_OFFSET."""
+    """A partition without a committed offset is answered with UNKNOWN_OFFSET.
+
+    errors: the partitions that are not told of, and why (UNSTABLE_OFFSET_COMMIT).
+    """
 
     error: Error
     offsets: tuple[CommittedOffset, ...] = ()
+    errors: tuple[tuple[TopicPartition, Error], ...] = ()
 
 
 # --- Idempotence ---------------------------------------------------------------------------

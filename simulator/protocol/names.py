@@ -26,6 +26,12 @@ SEQUENCE_MAX = 2**31 - 1
 EPOCH_MAX = 2**15 - 1
 
 
+# The topics in which coordinators write (Topic.java).
+OFFSETS_TOPIC = "__consumer_offsets"
+TRANSACTIONS_TOPIC = "__transaction_state"
+INTERNAL_TOPICS = (OFFSETS_TOPIC, TRANSACTIONS_TOPIC)
+
+
 class TopicPartition(NamedTuple):
     """One partition of one topic; it sorts by topic, then by number."""
 

@@ -17,7 +17,7 @@ The machine knows no clock, no network and no chance. What it wants done stands 
 driver gives back `answered`, `listened` and `tick`. There is nothing to replay: a consumer keeps
 nothing on disk.
 
-Not modelled: wakeup(), offsetsForTimes, subscription by pattern, quotas, metrics.
+Not modelled: wakeup(), subscription by pattern, quotas, metrics.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,10 +29,11 @@ from simulator.protocol.closing import Closing
 from simulator.protocol.committing import Committing, Offsets
 from simulator.protocol.consumer_settings import ConsumerSettings
 from simulator.protocol.fetching import ConsumerRecord, Fetching
+from simulator.protocol.group_roles import MemberRole, RebalanceRole, member_of, rebalancing_of
 from simulator.protocol.leaders import Leaders
+from simulator.protocol.listing import Listing, listed_wanted
 from simulator.protocol.lookup import Lookup
-from simulator.protocol.membership import Membership
-from simulator.protocol.names import MICROS_PER_MS, TopicPartition
+from simulator.protocol.names import MICROS_PER_MS
 from simulator.protocol.positions import Positions, partition_of
 from simulator.protocol.rebalancing import Rebalancing
 from simulator.protocol.starting import Starting
@@ -50,6 +51,9 @@ class Polling:
         draw: chooses the length of a backoff between a least and a most, in microseconds.
         validates: it heeds leader epochs and validates positions, as consumers since 2.3 do.
         from_followers: it reads from followers (KIP-392); see `fetching`.
+        waits_for_commit: see `rebalancing`.
+        member_id: of a member that names itself (group.protocol=consumer); no other member of the
+            group, of this incarnation or another, may have the same. By default the client id.
 
     Calls that may wait take a `call`, which comes back in `Finished` or `Failed`.
 
@@ -68,6 +72,8 @@ class Polling:
         *,
         validates: bool = True,
         from_followers: bool = False,
+        waits_for_commit: bool = True,
+        member_id: str = "",
     ) -> None:
         self.settings = settings
         self.wire = wire = Wire(draw, settings.backoff_range_us)
@@ -77,7 +83,9 @@ class Polling:
         leaders.heeds_epochs = validates
         # Without a group.id these three do nothing: the application cannot get at them.
         self._lookup = lookup = Lookup(settings.group_id or "", wire, leaders)
-        self._membership = membership = Membership(settings, wire, lookup, client_id)
+        names = (client_id, member_id or client_id)
+        membership = member_of(settings, wire, lookup, positions, names)
+        self._membership: MemberRole = membership
         self._committing = committing = Committing(
             wire, lookup, membership, positions, settings.group_instance_id
         )
@@ -85,20 +93,23 @@ class Polling:
         self._starting = Starting(settings, wire, positions, leaders, group)
         self._fetching = Fetching(settings, wire, positions, leaders, self._starting.reset)
         self._fetching.from_followers = from_followers
+        self._listing = Listing(wire, leaders, committing, settings.isolation_level)
         self._auto = AutoCommit(settings, wire, positions, committing)
-        self._rebalancing = Rebalancing(
+        rebalancing = rebalancing_of(
+            settings,
             wire,
-            leaders=leaders,
-            positions=positions,
-            fetching=self._fetching,
-            group=(lookup, membership, committing),
-            auto=self._auto,
-            prepare_us=settings.max_poll_interval_ms * MICROS_PER_MS,
+            (leaders, positions, self._fetching, self._auto),
+            (lookup, membership, committing),
         )
+        if isinstance(rebalancing, Rebalancing):
+            rebalancing.waits_for_commit = waits_for_commit
+        self._rebalancing: RebalanceRole = rebalancing
+        # Members of the classic protocol do nothing else while they look for their coordinator, or
+        # join; others read on.
+        self._group_first = isinstance(rebalancing, Rebalancing)
         self._poll: Any = None  # The call that waits in poll.
         self._poll_until_us = 0
         self._closing: Closing | None = None
-        self._topics: tuple[str, ...] = ()  # Of manually assigned partitions.
 
     # --- For the driver --------------------------------------------------------------------
 
@@ -157,8 +168,7 @@ class Polling:
             else:
                 if records is not None:
                     self._end_poll(Finished(self._poll, records))
-        busy = self._poll is not None or self._closing is not None
-        self._membership.in_call = busy or bool(self._committing.waiting)
+        self._membership.in_call = self._waiting
 
     def _end_poll(self, end: Finished | Failed) -> None:
         self._poll = None
@@ -179,7 +189,7 @@ class Polling:
             KafkaError: see `simulator.errors`; the poll is over.
         """
         self._enter(now_us)
-        if not self.positions.subscribed and not self._topics:
+        if not self.positions.subscribed and not self.positions.by_hand:
             raise BadInput("poll needs topics: subscribe or assign first")
         until_us = now_us + timeout_us
         try:
@@ -204,12 +214,13 @@ class Polling:
         if self.positions.subscribed:
             membership = self._membership
             membership.poll_by_us = now_us + membership.poll_us
-            if self._lookup.node is None:
+            if self._lookup.node is None and self._group_first:
                 self._lookup.find(now_us)
                 settles, waits = False, True
             elif membership.rejoin_needed or membership.joining:
                 self._rebalancing.go_on(now_us)
-                settles = not (membership.rejoin_needed or membership.joining)
+                joins = membership.rejoin_needed or membership.joining
+                settles = not (joins and self._group_first)
             self.wire.throw()
             if self._rebalancing.listening is not None:
                 return None
@@ -250,22 +261,9 @@ class Polling:
         FencedInstance or RequestTimedOut.
         """
         self._enter(now_us, in_listener=True)
-        committing = self._committing
         wanted = self._offsets(offsets)
-
-        def done(error: KafkaError | None, _: int) -> None:
-            if committing.has_news:
-                try:
-                    committing.run_callbacks()
-                except KafkaError as fenced:
-                    error = error or fenced
-            end = Finished(call, None) if error is None else Failed(call, error)
-            self.wire.outbox.append(end)
-
-        if committing.has_news:
-            committing.run_callbacks()
-        committing.sync(wanted, now_us + timeout_us, now_us, done)
-        self._membership.in_call = bool(committing.waiting) or self._waiting
+        self._committing.commit(call, wanted, now_us + timeout_us, now_us)
+        self._membership.in_call = self._waiting
 
     def commit_async(
         self, now_us: int, offsets: Mapping[Any, int] | None, callback: Any = None
@@ -282,15 +280,15 @@ class Polling:
         self._enter(now_us, in_listener=True)
         self._needs_group("committed")
         wanted = tuple(partition_of(one) for one in partitions)
+        self._committing.tell(call, wanted, now_us + timeout_us, now_us)
+        self._membership.in_call = self._waiting
 
-        def got(result: dict[TopicPartition, int] | KafkaError, _: int) -> None:
-            if isinstance(result, KafkaError):
-                self.wire.outbox.append(Failed(call, result))
-            else:
-                found = {one: result.get(one) for one in wanted}
-                self.wire.outbox.append(Finished(call, found))
-
-        self._committing.get(wanted, now_us + timeout_us, now_us, got)
+    def list_offsets(
+        self, call: Any, now_us: int, times: Mapping[Any, Any], timeout_us: int
+    ) -> None:
+        """Ask leaders for a "beginning", an "end" or a time in ms; see `listing`."""
+        self._enter(now_us, in_listener=True)
+        self._listing.ask(call, now_us, listed_wanted(times), timeout_us)
         self._membership.in_call = self._waiting
 
     def _offsets(self, offsets: Mapping[Any, int] | None) -> Offsets:
@@ -307,17 +305,9 @@ class Polling:
         """
         self._enter(now_us)
         self._needs_group("subscribe")
-        wanted = (topics,) if isinstance(topics, str) else tuple(sorted(set(topics)))
-        if not wanted:
-            raise BadInput("subscribe needs a topic at least:", "", topics, "or unsubscribe")
-        if self._topics:
-            raise BadInput("partitions are assigned by hand:", "", wanted, "unsubscribe first")
-        positions = self.positions
-        if positions.topics != wanted:
+        if self.positions.subscribe(topics):
             self._membership.rejoin_needed = True
-        positions.subscribed = True
-        positions.topics = wanted
-        self._leaders.want(wanted)
+        self._leaders.want(self.positions.topics)
         self._membership.in_call = self._waiting
 
     def assign(self, now_us: int, partitions: Iterable[Any]) -> None:
@@ -327,15 +317,18 @@ class Polling:
             BadInput: topics are subscribed.
         """
         self._enter(now_us)
-        wanted = tuple(partition_of(one) for one in partitions)
-        if self.positions.subscribed:
-            topics = self.positions.topics
-            raise BadInput("topics are subscribed:", "", topics, "unsubscribe first")
-        self._auto.maybe(now_us)
-        self.positions.assign(wanted)
+        if not self.positions.subscribed:
+            self._auto.maybe(now_us)
+        self.positions.assign_by_hand(partitions)
         self._fetching.forget()
-        self._topics = tuple(sorted({one.topic for one in wanted}))
-        self._leaders.want(self._topics)
+        self._leaders.want(self.positions.by_hand)
+        self._membership.in_call = self._waiting
+
+    def enforce_rebalance(self, now_us: int) -> None:
+        """Join the group anew in the next poll (KIP-568)."""
+        self._enter(now_us)
+        self._needs_group("enforce_rebalance")
+        self._membership.rejoin_needed = True
         self._membership.in_call = self._waiting
 
     def unsubscribe(self, call: Any, now_us: int) -> None:
@@ -346,9 +339,7 @@ class Polling:
         def given_back(error: Exception | None, _: int) -> None:
             if self.positions.subscribed:
                 self._membership.leave()
-            self.positions.subscribed = False
-            self.positions.topics = self._topics = ()
-            self.positions.assign(())
+            self.positions.unsubscribe()
             self._fetching.forget()
             self._leaders.want(())
             self.wire.outbox.append(Finished(call, None) if not error else Failed(call, error))
@@ -397,4 +388,5 @@ class Polling:
 
     def _needs_group(self, what: str) -> None:
         if self.settings.group_id is None:
-            raise BadInput(f"{what} needs a group.id", fix="set group.id")
+            why = f"InvalidGroupIdException: {what} needs a group.id"
+            raise BadInput(why, fix="set group.id, or assign partitions by hand")

@@ -122,6 +122,8 @@ class Positions:
         assigned: in the order of assignment.
         in_turn: the same in the order in which they are fetched: who was served goes last.
         subscribed: whether the group assigns; otherwise the application does.
+        topics: that are subscribed.
+        by_hand: the topics of what the application has assigned itself.
         unsettled: whether some partition has, or may have, no position yet, or no valid one.
         moved: counts every change that matters to what is fetched.
     """
@@ -129,6 +131,7 @@ class Positions:
     __slots__ = (
         "_leader_epochs",
         "assigned",
+        "by_hand",
         "in_turn",
         "moved",
         "subscribed",
@@ -141,9 +144,44 @@ class Positions:
         self.in_turn: dict[TopicPartition, Position] = {}
         self.subscribed = False
         self.topics: tuple[str, ...] = ()
+        self.by_hand: tuple[str, ...] = ()
         self.unsettled = False
         self.moved = 0
         self._leader_epochs: Mapping[TopicPartition, int] = {}
+
+    def subscribe(self, topics: Iterable[str]) -> bool:
+        """Let the group assign partitions of these; whether that is anything new.
+
+        Raises:
+            BadInput: no topic, or partitions are assigned by hand.
+        """
+        wanted = (topics,) if isinstance(topics, str) else tuple(sorted(set(topics)))
+        if not wanted:
+            raise BadInput("subscribe needs a topic at least:", "", topics, "or unsubscribe")
+        if self.by_hand:
+            raise BadInput("partitions are assigned by hand:", "", wanted, "unsubscribe first")
+        new = self.topics != wanted
+        self.subscribed = True
+        self.topics = wanted
+        return new
+
+    def assign_by_hand(self, partitions: Iterable[Any]) -> None:
+        """The application assigns exactly these.
+
+        Raises:
+            BadInput: topics are subscribed, or a partition is no pair.
+        """
+        wanted = tuple(partition_of(one) for one in partitions)
+        if self.subscribed:
+            raise BadInput("topics are subscribed:", "", self.topics, "unsubscribe first")
+        self.assign(wanted)
+        self.by_hand = tuple(sorted({one.topic for one in wanted}))
+
+    def unsubscribe(self) -> None:
+        """Neither a group nor the application assigns anything."""
+        self.subscribed = False
+        self.topics = self.by_hand = ()
+        self.assign(())
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
         """Be assigned exactly these; a partition that was assigned before keeps its position."""

@@ -8,7 +8,7 @@
 Sources: ProducerConfig.java (postProcessAndValidateIdempotenceConfigs), KafkaProducer.java
 (configureDeliveryTimeout), KIP-679, KIP-91, KIP-1030 (linger.ms is 5 since 4.0).
 
-Not modelled: transactions, compression, interceptors, serializers, security, sockets and metrics
+Not modelled: compression, interceptors, serializers, security, sockets and metrics
 of the producer; and that 4.0 refuses more than five requests in flight even where idempotence was
 left unset (KAFKA-17927): here they switch it off, with a warning, as they did until then.
 """
@@ -21,7 +21,7 @@ import attrs
 from simulator.errors import BadInput
 from simulator.protocol.names import MICROS_PER_MS
 from simulator.protocol.partitioning import RANDOM, ROUND_ROBIN, OwnPartitioner
-from simulator.protocol.settings import parse_settings, switch, whole
+from simulator.protocol.settings import kafka_name, parse_settings, switch, whole
 
 _INT_MAX = 2**31 - 1
 _LONG_MAX = 2**63 - 1
@@ -42,8 +42,6 @@ NOT_MODELLED: Mapping[str, str] = {
     "compression.lz4.level": "batches are not compressed",
     "compression.zstd.level": "batches are not compressed",
     "interceptor.classes": "wrap send() instead",
-    "transactional.id": "transactions are not modelled",
-    "transaction.timeout.ms": "transactions are not modelled",
     "metadata.max.idle.ms": "a topic once used stays in the metadata",
     "metadata.recovery.strategy": "the bootstrap brokers are never forgotten",
     "metadata.recovery.rebootstrap.trigger.ms": "the bootstrap brokers are never forgotten",
@@ -101,6 +99,11 @@ def _is_partitioner(_: Any, __: "attrs.Attribute[Any]", value: Any) -> None:
         raise BadInput("partitioner.class cannot be", "", value, fix)
 
 
+def _text_or_unset(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
+    if value is not None and not (isinstance(value, str) and value):
+        raise BadInput(f"{kafka_name(field)} must be a text that is not empty:", "", value)
+
+
 def _switch_or_unset(owner: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
     if value is not None:
         switch(owner, field, value)
@@ -140,6 +143,8 @@ class ProducerSettings:
     request_timeout_ms: int = _number(30_000)
     retry_backoff_ms: int = _number(100)
     retry_backoff_max_ms: int = _number(1_000)
+    transactional_id: str | None = attrs.field(default=None, validator=_text_or_unset)
+    transaction_timeout_ms: int = _number(60_000)
     max_block_ms: int = _number(60_000, 0, _LONG_MAX)
     metadata_max_age_ms: int = _number(300_000)
     reconnect_backoff_ms: int = _number(50)
@@ -156,6 +161,10 @@ class ProducerSettings:
         if self.enable_idempotence and conflict:
             name, value, rule = conflict
             raise BadInput(f"enable.idempotence=true needs {rule}, but {name} is", "", value)
+        if self.transactional_id is not None and not self.idempotent:
+            name, value, rule = conflict or ("enable.idempotence", False, "it")
+            what = f"transactional.id needs idempotence, and that needs {rule}, but {name} is"
+            raise BadInput(what, "", value)
         least = self.linger_ms + self.request_timeout_ms
         if self.delivery_timeout_ms is not None and self.delivery_timeout_ms < least:
             raise BadInput(

@@ -80,6 +80,23 @@ class Batch(NamedTuple):
         return next_sequence(self.base_sequence, len(self.records) - 1)
 
 
+def marker_batch(
+    producer_id: int, producer_epoch: int, result: str, coordinator_epoch: int
+) -> Batch:
+    """The end of a producer's transaction, as it is appended to a partition.
+
+    result: "commit" or "abort".
+    """
+    return Batch(
+        (),
+        producer_id=producer_id,
+        producer_epoch=producer_epoch,
+        transactional=True,
+        control=result,
+        coordinator_epoch=coordinator_epoch,
+    )
+
+
 def byte_length(data: Bytes | None) -> int:
     """The length in bytes of a key or value; null takes none."""
     if data is None:

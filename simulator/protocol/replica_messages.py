@@ -264,6 +264,25 @@ class CreatePartitionsResponse(NamedTuple):
     error: Error
 
 
+class CreateInternalPartitionRequest(NamedTuple):
+    """A partition in which coordinators write is to be there; with it, if need be, its topic.
+
+    partitions, min_insync_replicas and the rest: what the topic is made with.
+    """
+
+    partition: TopicPartition
+    partitions: int
+    replication_factor: int
+    min_insync_replicas: int
+    unclean_leader_election_enable: bool
+
+
+class CreateInternalPartitionResponse(NamedTuple):
+    """NONE: it is there now, or was before."""
+
+    error: Error
+
+
 class AllocateProducerIdsRequest(NamedTuple):
     """A broker has given out all of the producer ids that it had (KIP-730)."""
 

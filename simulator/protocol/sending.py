@@ -3,13 +3,14 @@
 1. How a record comes into a batch stands in `admission`; what is sent when, and what an answer
    means, in `dispatch`; batches in `accumulator`, sequences in `idempotence`, and where the
    partitions are in `whereabouts`. Here they are put together.
-2. A producer id is asked for with the first record, of any broker; nothing is sent before it.
+2. A producer id is asked for with the first record, of any broker; nothing is sent before it. A
+   transactional producer is told its own by its coordinator (`transacting`).
 3. With acks=0 a record is acknowledged when it is sent, and nothing is ever learnt of it.
 4. flush() waits for what was handed over before it, and makes it not linger; so does close().
 
-The machine knows no clock: every method is told the time, and `wake_us` is the time by which
-`wake` must be called; earlier does no harm. What it wants done is taken by `take_effects`, in
-order. It is a client, so all of its state is soft (see `machine`).
+The machine knows no clock: every method is told the time, and `wake_us` is when `wake` must be
+called at last. What it wants done is taken by `take_effects`, in order. It is a client, so all of
+its state is soft (see `machine`).
 
 Sources: KafkaProducer.java, Sender.java (runOnce), TransactionManager.java.
 
@@ -44,6 +45,9 @@ from simulator.protocol.records import (
     record_bytes,
 )
 from simulator.protocol.sending_effects import Effect, Flushed, Outgoing, Transmit
+from simulator.protocol.transacting import Transacting
+from simulator.protocol.transaction_manager import TransactionManager
+from simulator.protocol.transaction_requests import Fate, failure
 from simulator.protocol.variant import PRESENT, Variant
 from simulator.protocol.whereabouts import NEVER_US, Whereabouts
 
@@ -71,7 +75,7 @@ class Sending:
         "_by_key",
         "_delivery_us",
         "_dispatch",
-        "_doomed",
+        "_fate",
         "_id_retry_us",
         "_ids",
         "_max_block_us",
@@ -79,6 +83,7 @@ class Sending:
         "_most_in_flight",
         "_retry_backoff_us",
         "_store",
+        "_transacting",
         "_waits_for_slot",
         "_where",
         "closed",
@@ -105,6 +110,10 @@ class Sending:
         self._where = Whereabouts(settings, bootstrap, pick, between)
         self._admission = Admission(settings, store, self._dispatch, self._where, pick)
         self._ids = self._dispatch.ids
+        self._transacting: Transacting | None = None
+        if settings.transactional_id is not None:
+            parts = settings, self._dispatch, self._where, self._admission
+            self._transacting = Transacting(*parts, variant.transaction_version)
         self._delivery_us = settings.delivery_ms * MICROS_PER_MS
         self._max_block_us = settings.max_block_ms * MICROS_PER_MS
         self._retry_backoff_us = settings.retry_backoff_ms * MICROS_PER_MS
@@ -115,7 +124,7 @@ class Sending:
         self._waits_for_slot = False  # A request waits until some broker has answered another.
         self._asking_for_id = False
         self._id_retry_us = 0
-        self._doomed: Error | None = None  # Why no producer id can be had.
+        self._fate: Fate | TransactionManager = self.transaction or Fate()
 
     def take_effects(self) -> list[Effect]:
         """What is to be done now, in order; it is handed out once."""
@@ -124,6 +133,11 @@ class Sending:
         if effects:
             dispatch.effects = []
         return effects
+
+    @property
+    def transaction(self) -> TransactionManager | None:
+        """What concerns transactions; after calling it, call `wake`. None: there are none."""
+        return None if self._transacting is None else self._transacting.manager
 
     @property
     def idle(self) -> bool:
@@ -154,8 +168,9 @@ class Sending:
             detail = f"{size_bytes} bytes are over max.request.size or buffer.memory"
             admission.refuse(topic, record, handle, Error.MESSAGE_TOO_LARGE.name, detail)
             return True
-        if self._doomed is not None:
-            admission.refuse(topic, record, handle, self._doomed.name, "no producer id")
+        if self._fate.failure is not None:
+            name, detail, *_ = self._fate.failure
+            admission.refuse(topic, record, handle, name, detail)
             return True
         known = self._where.topics.get(topic)
         store = self._store
@@ -204,6 +219,8 @@ class Sending:
         """A batch was opened or filled: send it, or make sure that it is looked at in time."""
         store, dispatch, destination = self._store, self._dispatch, queue.destination
         wake_us = now_us + self._delivery_us
+        if dispatch.transaction is not None:
+            dispatch.stirred = dispatch.transaction.add(queue.partition) or dispatch.stirred
         if outcome == OPENED and store.linger_us and not store.hasty:
             wake_us = min(wake_us, now_us + store.linger_us)
         elif destination.name:
@@ -212,10 +229,12 @@ class Sending:
         if dispatch.stirred or not destination.name:
             self._run(now_us)
 
-    def flush(self, handle: Any, now_us: int) -> None:
+    def flush(self, handle: Any, now_us: int, *, closing: bool = False) -> None:
         """Send everything without lingering; `Flushed(handle)` when all of it has ended."""
-        flush = Flush(handle)
-        dispatch = self._dispatch
+        dispatch, flush = self._dispatch, Flush(handle)
+        if closing and self._transacting is not None:
+            self._transacting.closing.append(flush)
+            flush.remaining = 1
         for batch in dispatch.unfinished(self._destinations()):
             flush.remaining += 1
             batch.flushes = [*(batch.flushes or ()), flush]
@@ -231,21 +250,18 @@ class Sending:
     def close(self, handle: Any, now_us: int) -> None:
         """Take no more records; `Flushed(handle)` when those taken have ended."""
         self.closed = True
-        self.flush(handle, now_us)
+        self.flush(handle, now_us, closing=True)
 
     def abort(self, now_us: int) -> None:
         """Give up everything unfinished, as close() does when its timeout is over."""
         self.closed = True
         self._give_up(_CLOSED, _BY_FORCE)
+        if self.transaction is not None:
+            self.transaction.close(forced=True)
         self._run(now_us)
 
     def _give_up(self, name: str, detail: str) -> None:
-        dispatch = self._dispatch
-        for batch in dispatch.unfinished(self._destinations()):
-            if not batch.in_flight:
-                self._store.discard(batch)
-            dispatch.fail(batch, Error.NONE, name=name, detail=detail)
-        self._admission.fail_all(name, detail)
+        self._admission.give_up(self._dispatch.unfinished(self._destinations()), name, detail)
 
     # --- What the driver does --------------------------------------------------------------
 
@@ -268,7 +284,7 @@ class Sending:
         self._run(now_us)
 
     def answered(self, outgoing: Outgoing, body: Any, now_us: int) -> None:
-        """A request was answered; None: there will be no answer, whatever became of it."""
+        """A request was answered; None: it never will be, whatever became of it."""
         destination = outgoing.destination
         destination.in_flight -= 1
         dispatch = self._dispatch
@@ -283,6 +299,8 @@ class Sending:
                     return
         elif outgoing.for_id:
             self._identified(body, now_us)
+        elif outgoing.for_transaction and self._transacting is not None:
+            self._transacting.answered(outgoing, body)
         else:
             self._where.answered(body, now_us)
             self._admission.due = True
@@ -298,8 +316,8 @@ class Sending:
         elif response.error is Error.NONE:
             self._ids.started(response.producer_id, response.producer_epoch)
         else:
-            self._doomed = response.error
-            self._give_up(response.error.name, "no producer id")
+            why = self._fate.failure = failure(response.error, "no producer id")
+            self._give_up(why.name, why.detail)
 
     # --- From time to time -----------------------------------------------------------------
 
@@ -310,13 +328,14 @@ class Sending:
     def _run(self, now_us: int) -> None:
         """Look at everything, and again if that has changed something (Sender.runOnce)."""
         dispatch, store, where = self._dispatch, self._store, self._where
-        admission = self._admission
+        admission, transaction = self._admission, self.transaction
         while True:
             dispatch.stirred = False
             admission.fail_overdue(now_us)
             if admission.due or store.starved:
                 admission.admit(now_us)
-            store.hasty = store.starved or self.closed or dispatch.flushing > 0
+            completing = transaction is not None and transaction.completing
+            store.hasty = store.starved or self.closed or dispatch.flushing > 0 or completing
             if self._ids is not None:
                 self._ids.settle()
             destinations = self._destinations()
@@ -324,6 +343,8 @@ class Sending:
             where.wanted = where.wanted or dispatch.stale or bool(where.nowhere.pending)
             dispatch.stale = False
             self._ask(now_us)
+            if self._transacting is not None and self._transacting.run(now_us, destinations):
+                self._waits_for_slot = True
             for destination in destinations:
                 if destination.pending:
                     dispatch.drain(destination, now_us)
@@ -342,9 +363,8 @@ class Sending:
             self._waits_for_slot = broker is None
             if broker is not None:
                 broker.in_flight += 1
-                awaited = tuple(blocked.topic for blocked in self._admission.waiting)
-                outgoing = Outgoing(broker, [])
-                effects.append(Transmit(broker.name, where.request(awaited), outgoing))
+                asked = where.request(tuple(one.topic for one in self._admission.waiting))
+                effects.append(Transmit(broker.name, asked, Outgoing(broker, [])))
         if self._needs_id() and self._id_retry_us <= now_us:
             broker = where.least_loaded(self._most_in_flight)
             self._waits_for_slot = self._waits_for_slot or broker is None
@@ -352,23 +372,25 @@ class Sending:
                 broker.in_flight += 1
                 self._asking_for_id = True
                 request = InitProducerIdRequest(None, _TRANSACTION_TIMEOUT_MS)
-                outgoing = Outgoing(broker, [], for_id=True)
-                effects.append(Transmit(broker.name, request, outgoing))
+                effects.append(Transmit(broker.name, request, Outgoing(broker, [], for_id=True)))
 
     def _needs_id(self) -> bool:
         return (
             self._ids is not None
             and self._ids.producer_id < 0
             and not self._asking_for_id
-            and self._doomed is None
+            and self._transacting is None
+            and self._fate.failure is None
             and bool(self._admission.waiting or self._where.topics)
         )
 
     def _next_us(self, destinations: list[Destination], now_us: int) -> int:
         """When something must be looked at again, if nothing happens before."""
+        transaction = self.transaction
+        next_us = NEVER_US if transaction is None else transaction.due_us(now_us, NEVER_US)
         if self.closed and self.idle:
-            return NEVER_US
-        next_us = self._dispatch.next_us(destinations, now_us, NEVER_US)
+            return next_us
+        next_us = min(next_us, self._dispatch.next_us(destinations, now_us, NEVER_US))
         if self._admission.waiting:
             next_us = min(next_us, self._admission.waiting[0].until_us)
         if not self._waits_for_slot:

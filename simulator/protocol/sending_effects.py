@@ -2,25 +2,34 @@
 
 from typing import Any, NamedTuple
 
+from simulator.errors import KafkaError
 from simulator.protocol.accumulator import Destination, PendingBatch
 from simulator.protocol.names import TopicPartition
 from simulator.protocol.records import Record
+from simulator.protocol.wire import Happened
 
 
 class Outgoing:
     """A request that awaits its answer; the driver hands it back with the answer.
 
-    `batches` are those of a ProduceRequest; it is empty in a request for metadata or an id.
+    `batches` are those of a ProduceRequest; it is empty in a request for metadata, for an id, or
+    about transactions.
     """
 
-    __slots__ = ("batches", "destination", "for_id")
+    __slots__ = ("batches", "destination", "for_id", "for_transaction")
 
     def __init__(
-        self, destination: Destination, batches: list[PendingBatch], *, for_id: bool = False
+        self,
+        destination: Destination,
+        batches: list[PendingBatch],
+        *,
+        for_id: bool = False,
+        for_transaction: bool = False,
     ) -> None:
         self.destination = destination
         self.batches = batches
         self.for_id = for_id
+        self.for_transaction = for_transaction
 
 
 class Transmit(NamedTuple):
@@ -66,4 +75,23 @@ class Flushed(NamedTuple):
     handle: Any
 
 
-Effect = Transmit | Acknowledged | Failed | Retried | Flushed
+class Settled(NamedTuple):
+    """A call that concerns transactions returns; with an error, it throws."""
+
+    handle: Any
+    error: KafkaError | None
+
+
+Effect = Transmit | Acknowledged | Failed | Retried | Flushed | Settled | Happened
+
+__all__ = [
+    "Acknowledged",
+    "Effect",
+    "Failed",
+    "Flushed",
+    "Happened",
+    "Outgoing",
+    "Retried",
+    "Settled",
+    "Transmit",
+]

@@ -12,8 +12,6 @@
 
 Sources: ConsumerCoordinator.refreshCommittedOffsetsIfNeeded, OffsetFetcher.java,
 AutoOffsetResetStrategy.java.
-
-Not modelled: offsetsForTimes.
 """
 
 from simulator.errors import KafkaError, NoOffsetForPartition, RetriableError

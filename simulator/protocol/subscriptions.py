@@ -44,7 +44,45 @@ class Subscription(NamedTuple):
     user_data: UserData | None = None
 
 
+class Assignors:
+    """A member's own assignors: what they add to its subscriptions, and what they remember.
+
+    Args:
+        names: its partition.assignment.strategy; one assignor each, which lives as long as the
+            consumer, through every group membership.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._remembered: dict[str, UserData | None] = {
+            name: UserData() if name == "cooperative-sticky" else None for name in names
+        }
+
+    def say(
+        self, topics: tuple[str, ...], owned: tuple[TopicPartition, ...], generation: int
+    ) -> tuple[tuple[str, Subscription], ...]:
+        """The protocols of a JoinGroup, in the order of preference (ConsumerCoordinator.metadata).
+
+        owned, generation: what the member holds just now, and the generation that it is in.
+        """
+        return tuple(
+            (name, Subscription(topics, "", owned, generation, remembered))
+            for name, remembered in self._remembered.items()
+        )
+
+    def assigned(self, name: str, owned: tuple[TopicPartition, ...], generation: int) -> None:
+        """One of them, the group's choice, has had its say (onAssignment)."""
+        if name == "sticky":
+            self._remembered[name] = UserData(owned, generation)
+        elif name == "cooperative-sticky":
+            self._remembered[name] = UserData((), generation)
+
+
 Assignor = Callable[[Sequence[JoinGroupMember], Mapping[str, Sequence[int]], Racks], Assignment]
+
+
+def topics_of(members: Sequence[JoinGroupMember]) -> tuple[str, ...]:
+    """All topics that somebody of the group subscribes to, sorted."""
+    return tuple(sorted({topic for member in members for topic in member.metadata.topics}))
 
 
 def in_order(members: Sequence[JoinGroupMember]) -> list[JoinGroupMember]:

@@ -93,9 +93,8 @@ class TransactionSettings:
 
 
 NOT_MODELLED = {
-    "transaction.two.phase.commit.enable": "transactions end by their producer alone (KIP-939)",
+    "transaction.two.phase.commit.enable": "a producer alone ends its own, without KIP-939",
     "transaction.state.log.load.buffer.size": "a coordinator's log is read in no time",
-    "transaction.state.log.segment.bytes": "give segment.bytes to the topic",
 }
 
 

@@ -32,12 +32,18 @@ class Variant:
         consumers_validate: a consumer asks a new leader whether its position is still in the log
             (KIP-320 in clients, KAFKA-7747).
         consumers_fetch_from_followers: a consumer reads from a follower of its rack (KIP-392).
+        consumers_wait_for_commit: before a rebalance a consumer waits for its automatic commit;
+            without, partitions go to others uncommitted if it fails, and a cooperative member
+            commits again and again instead of joining (3.2.0, KAFKA-14024).
         keeps_idle_producers: a producer is known until producer.id.expiration.ms, even when
             retention has deleted its last batch (KAFKA-7190).
         bumps_own_epoch: a producer whose sequence is lost asks for the next epoch, instead of
             beginning anew at sequence 0 under the old one (KIP-360).
         verifies_transactions: a partition takes a transactional batch only of a transaction that
-            the coordinator knows to be open (KIP-890).
+            the coordinator knows to be open (KIP-890). Under version 2 it always asks.
+        transaction_version: of transactions: 2 since 4.0 (KIP-890), where every end bumps the
+            producer's epoch and leaders add their partitions; 1 before, where the producer adds
+            them and keeps its epoch.
     """
 
     truncation: str = attrs.field(
@@ -49,9 +55,11 @@ class Variant:
     eligible_leader_replicas: bool = attrs.field(default=False, validator=switch)
     consumers_validate: bool = attrs.field(default=True, validator=switch)
     consumers_fetch_from_followers: bool = attrs.field(default=False, validator=switch)
+    consumers_wait_for_commit: bool = attrs.field(default=True, validator=switch)
     keeps_idle_producers: bool = attrs.field(default=True, validator=switch)
     bumps_own_epoch: bool = attrs.field(default=True, validator=switch)
     verifies_transactions: bool = attrs.field(default=True, validator=switch)
+    transaction_version: int = attrs.field(default=2, validator=one_of(1, 2))
 
     def __attrs_post_init__(self) -> None:
         if self.consumers_validate and self.truncation != "KIP-320":

@@ -15,6 +15,7 @@ retention and the cleaner take.
 
 from collections.abc import Callable
 
+from simulator.protocol.names import INTERNAL_TOPICS
 from simulator.report.drafts import Draft, Drafts
 from simulator.report.rows import REPLICA, SETTLED, place, replica
 from simulator.trace.trace import FlatEntry, Trace
@@ -229,9 +230,11 @@ class Replicas:
 def _follows(entry: FlatEntry) -> bool:
     """Whether an entry says that somebody follows another's log."""
     _, _, node, _, event = entry
-    return event[0] == "replica_appended" or (
-        event[0] == "became_follower" and event[4] not in {"", node}
-    )
+    if event[0] == "became_follower":
+        # Of coordinators' topics only who leads is told: there is nothing to draw.
+        followed: bool = event[4] not in {"", node}
+        return followed and event[1] not in INTERNAL_TOPICS
+    return bool(event[0] == "replica_appended")
 
 
 _RULES: dict[str, Callable[[Replicas, FlatEntry], None]] = {

@@ -43,6 +43,9 @@ PROMISES = (
     "committed_is_kept",
     "one_leader_an_epoch",
     "high_watermark_never_falls",
+    "share_records_in_one_state",
+    "share_acknowledged_never_redelivered",
+    "share_delivered_at_most_limit",
 )
 FAULT_CLASSES = tuple(one for one in sites.FAULT_CLASSES if one != sites.CHOICE)
 COMMITS = ("before", "after", "auto", "transaction", "none")

@@ -16,7 +16,13 @@ import attrs
 
 from simulator.chance import laws
 from simulator.errors import BadInput
-from simulator.protocol import messages, replica_messages
+from simulator.protocol import (
+    consumer_group_messages,
+    messages,
+    replica_messages,
+    share_messages,
+    transaction_messages,
+)
 
 Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
@@ -24,7 +30,13 @@ NAME = re.compile(r"[A-Za-z0-9._-]{1,249}\Z")  # Topic.validate in Kafka's clien
 GLOB = re.compile(r"[A-Za-z0-9._*?\[\]!-]{1,249}\Z")
 MESSAGES = tuple(
     name
-    for name in {**vars(messages), **vars(replica_messages)}
+    for name in {
+        **vars(messages),
+        **vars(replica_messages),
+        **vars(share_messages),
+        **vars(consumer_group_messages),
+        **vars(transaction_messages),
+    }
     if name.endswith(("Request", "Response"))
 )
 LOOKS_LIKE = 0.8  # So alike that a name of the user's own is less probable than a slip.

@@ -8,6 +8,12 @@ from typing import Any
 
 from simulator.protocol import messages as m
 from simulator.protocol import replica_messages as rm
+from simulator.protocol import share_messages as sm
+from simulator.protocol.consumer_group_messages import (
+    ConsumerGroupHeartbeatRequest,
+    ConsumerGroupHeartbeatResponse,
+)
+from simulator.protocol.names import TopicPartition
 from simulator.protocol.records import Batch
 
 
@@ -72,6 +78,13 @@ def _member(message: Any) -> tuple[Any, ...]:
     return (message.group_id, message.generation, message.member_id)
 
 
+def _beat(message: ConsumerGroupHeartbeatRequest) -> tuple[Any, ...]:
+    """Who, in which epoch, and what it says that it holds, if it says so."""
+    who = (message.group_id, message.member_epoch, message.member_id)
+    owned = message.owned
+    return who if owned is None else (*who, "owned", *((*where,) for where in owned))
+
+
 def _altering(message: rm.AlterPartitionRequest) -> tuple[Any, ...]:
     return tuple(
         (*one.partition, one.leader_epoch, *(name for name, _ in one.new_isr))
@@ -95,6 +108,33 @@ def _epoch_ends(message: rm.OffsetForLeaderEpochResponse) -> tuple[Any, ...]:
     )
 
 
+def _acknowledged(
+    where: TopicPartition, said: tuple[sm.Acknowledgement, ...]
+) -> tuple[tuple[Any, ...], ...]:
+    return tuple(
+        (*where, one.first, one.last, *(sm.KINDS.get(kind, "?") for kind in one.types))
+        for one in said
+    )
+
+
+def _share_fetch(message: sm.ShareFetchRequest) -> tuple[Any, ...]:
+    """Who asks, and what it says on the way: partition, offsets and types."""
+    said = (_acknowledged(one.partition, one.acknowledgements) for one in message.partitions)
+    return (message.member_id, message.session_epoch, *(one for these in said for one in these))
+
+
+def _share_fetched(message: sm.ShareFetchResponse) -> tuple[Any, ...]:
+    return (
+        message.error.name,
+        *((*one.partition, *run) for one in message.results for run in one.acquired),
+    )
+
+
+def _share_acknowledge(message: sm.ShareAcknowledgeRequest) -> tuple[Any, ...]:
+    said = (_acknowledged(where, these) for where, these in message.partitions)
+    return (message.member_id, message.session_epoch, *(one for these in said for one in these))
+
+
 _TELLERS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     m.ProduceRequest: _produce,
     m.ProduceResponse: _produced,
@@ -104,6 +144,8 @@ _TELLERS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     m.OffsetCommitResponse: _committed,
     m.HeartbeatRequest: _member,
     m.SyncGroupRequest: _member,
+    ConsumerGroupHeartbeatRequest: _beat,
+    ConsumerGroupHeartbeatResponse: lambda message: (message.error.name, message.member_epoch),
     m.HeartbeatResponse: lambda message: (message.error.name,),
     m.JoinGroupRequest: lambda message: (message.group_id, message.member_id),
     m.JoinGroupResponse: lambda message: (
@@ -127,6 +169,19 @@ _TELLERS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     rm.OffsetForLeaderEpochResponse: _epoch_ends,
     rm.BrokerRegistrationResponse: lambda message: (message.error.name, message.broker_epoch),
     rm.BrokerHeartbeatResponse: lambda message: (message.error.name,),
+    sm.ShareGroupHeartbeatRequest: lambda message: (
+        message.group_id,
+        message.member_epoch,
+        message.member_id,
+    ),
+    sm.ShareGroupHeartbeatResponse: lambda message: (message.error.name, message.member_epoch),
+    sm.ShareFetchRequest: _share_fetch,
+    sm.ShareFetchResponse: _share_fetched,
+    sm.ShareAcknowledgeRequest: _share_acknowledge,
+    sm.ShareAcknowledgeResponse: lambda message: (
+        message.error.name,
+        *((*where, error.name) for where, error in message.results),
+    ),
     m.TransactRequest: lambda message: (
         message.event_id,
         *(type(one).__name__ for one in message.operations),

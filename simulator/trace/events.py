@@ -342,10 +342,85 @@ class AppendRefused(Event):
 
 
 @attrs.frozen
+class TransactionMarkerWritten(Event):
+    """A leader has appended the end of a transaction to a partition. result: commit or abort."""
+
+    topic: str
+    partition: int
+    offset: int
+    producer_id: int
+    producer_epoch: int
+    result: str
+
+
+@attrs.frozen
+class TransactionStateChanged(Event):
+    """A transition of a transactional id is committed, as its coordinator says.
+
+    before and after are equal when a producer takes an id over that is at rest (its epoch rises),
+    and when partitions are added. producer_id and producer_epoch are those from now on.
+    """
+
+    transactional_id: str
+    producer_id: int
+    producer_epoch: int
+    before: str
+    after: str
+
+
+@attrs.frozen
+class TransactionLoaded(Event):
+    """A new coordinator has read a transactional id in its log: committed or not, it counts now."""
+
+    transactional_id: str
+    producer_id: int
+    producer_epoch: int
+    state: str
+
+
+@attrs.frozen
 class GroupStateChanged(Event):
     group: str
     before: str
     after: str
+
+
+@attrs.frozen
+class GroupLoaded(Event):
+    """A new coordinator has read a group in its log: committed or not, it counts now.
+
+    protocol: classic or consumer (KIP-848); generation: of the latter, the group epoch. What each
+    member of a consumer group holds follows, as member_reconciled.
+    """
+
+    group: str
+    protocol: str
+    generation: int
+    members: tuple[str, ...]
+
+
+@attrs.frozen
+class GroupConverted(Event):
+    """A group speaks another protocol from here on: classic or consumer (KIP-848)."""
+
+    group: str
+    protocol: str
+
+
+@attrs.frozen
+class MemberReconciled(Event):
+    """A member of a consumer group has taken a step, as its coordinator sees it (KIP-848).
+
+    epoch: how far it has come. assigned: what it may hold. revoking: what it has to give back, and
+    has not yet said that it has.
+    """
+
+    group: str
+    member: str
+    epoch: int
+    state: str
+    assigned: tuple[tuple[str, int], ...]
+    revoking: tuple[tuple[str, int], ...]
 
 
 @attrs.frozen
@@ -364,6 +439,15 @@ class MemberRemoved(Event):
     group: str
     member: str
     reason: str
+
+
+@attrs.frozen
+class MemberReplaced(Event):
+    """A static member of a classic group is back under another id; the old one is fenced."""
+
+    group: str
+    member: str
+    by: str
 
 
 @attrs.frozen
@@ -563,3 +647,196 @@ class EffectRefused(Event):
     key: Any
     event_id: str
     reason: str
+
+
+# --- What a transactional producer asked for, and learnt ------------------------------------------
+
+
+@attrs.frozen
+class TransactionBegan(Event):
+    """A producer has begun a transaction, which its coordinator does not know of yet."""
+
+    transactional_id: str
+    producer_id: int
+    producer_epoch: int
+
+
+@attrs.frozen
+class TransactionEnding(Event):
+    """An application has asked for the end of its transaction. result: commit or abort.
+
+    event_ids: the records that it handed over in it, whatever became of them.
+    offsets: the consumers' offsets that it sent to it: (group, topic, partition, offset).
+    """
+
+    transactional_id: str
+    result: str
+    event_ids: tuple[str, ...]
+    offsets: tuple[tuple[str, str, int, int], ...]
+
+
+@attrs.frozen
+class TransactionEnded(Event):
+    """What became of the end that was asked for, as far as the producer knows.
+
+    outcome: done; failed (this result is certainly not the transaction's by this producer's
+    doing); or unknown (it was asked for, no answer came, and none will).
+    error: NONE, or Kafka's name.
+    """
+
+    transactional_id: str
+    result: str
+    outcome: str
+    error: str
+
+
+@attrs.frozen
+class TransactionFailed(Event):
+    """A producer can go on with its transaction no more. fatal: nor with any other."""
+
+    transactional_id: str
+    error: str
+    fatal: bool
+
+
+@attrs.frozen
+class RecordTransformed(Event):
+    """An instance has made records of one that it read; they are not handed over yet.
+
+    sink: the topic that they are for. outputs: their event ids; none if nothing is made of it.
+    """
+
+    group: str
+    topic: str
+    partition: int
+    offset: int
+    event_id: str
+    sink: str
+    outputs: tuple[str, ...]
+
+
+# --- Share groups --------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class ShareAssigned(Event):
+    """A share group's coordinator says where a member may acquire records, from this epoch on."""
+
+    group: str
+    epoch: int
+    member: str
+    partitions: tuple[tuple[str, int], ...]
+
+
+@attrs.frozen
+class ShareLoaded(Event):
+    """A leader has read what was written of a share partition; nothing of it is acquired.
+
+    start_offset -1: nothing was written, so the group begins where share.auto.offset.reset says.
+    """
+
+    group: str
+    topic: str
+    partition: int
+    start_offset: int
+
+
+@attrs.frozen
+class ShareAcquired(Event):
+    """A member holds records `first` to `last`; delivery_count: how often they were delivered."""
+
+    group: str
+    topic: str
+    partition: int
+    first: int
+    last: int
+    member: str
+    delivery_count: int
+
+
+@attrs.frozen
+class ShareAcknowledged(Event):
+    """A leader has taken a member's word on records. type: accept, release, reject or gap."""
+
+    group: str
+    topic: str
+    partition: int
+    first: int
+    last: int
+    member: str
+    type: str
+
+
+@attrs.frozen
+class ShareAcknowledgeRefused(Event):
+    """A leader has refused all that a member said of a partition; first, last: its bounds."""
+
+    group: str
+    topic: str
+    partition: int
+    first: int
+    last: int
+    member: str
+    error: str
+
+
+@attrs.frozen
+class ShareReleased(Event):
+    """A member's session was closed while it held records: they are let go."""
+
+    group: str
+    topic: str
+    partition: int
+    first: int
+    last: int
+    member: str
+
+
+@attrs.frozen
+class ShareLockExpired(Event):
+    """A member held records for too long: they are let go, and it is not told."""
+
+    group: str
+    topic: str
+    partition: int
+    first: int
+    last: int
+    member: str
+
+
+@attrs.frozen
+class ShareArchived(Event):
+    """Records that were let go are not delivered again: they were as often as they may be."""
+
+    group: str
+    topic: str
+    partition: int
+    first: int
+    last: int
+    delivery_count: int
+
+
+@attrs.frozen
+class ShareStartMoved(Event):
+    """Everything below `offset` is finished, not in the log any more, or before the group began."""
+
+    group: str
+    topic: str
+    partition: int
+    offset: int
+
+
+@attrs.frozen
+class ShareCommitAnswered(Event):
+    """What a member learnt of an acknowledgement; error: NONE, or Kafka's name.
+
+    NETWORK_EXCEPTION: no answer came, so it may have been taken or not.
+    """
+
+    group: str
+    topic: str
+    partition: int
+    first: int
+    last: int
+    type: str
+    error: str

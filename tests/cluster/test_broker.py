@@ -147,12 +147,12 @@ def test_producer_ids_are_never_given_twice_over_restarts_lost_disks_and_brokers
     assert len(set(given)) == len(given)
 
 
-def test_transactions_find_no_coordinator():
+def test_a_transactional_id_finds_its_coordinator():
     def program(asking, node):
-        answer = yield asking(m.InitProducerIdRequest("tx"))
-        assert answer.error is Error.COORDINATOR_NOT_AVAILABLE
         answer = yield asking(m.FindCoordinatorRequest("tx", "transaction"))
-        assert answer.error is Error.COORDINATOR_NOT_AVAILABLE
+        assert answer == m.FindCoordinatorResponse(Error.NONE, BROKER)
+        answer = yield asking(m.InitProducerIdRequest("tx"))
+        assert answer == m.InitProducerIdResponse(Error.NONE, 0, 0)
 
     ask(program)
 

@@ -30,6 +30,21 @@ OTHER = {
     "unclean.leader.election.enable": True,
     "group.max.session.timeout.ms": 70_000,
     "replica.lag.time.max.ms": 1_000,
+    "group.consumer.session.timeout.ms": 50_000,
+    "group.consumer.min.session.timeout.ms": 40_000,
+    "group.consumer.max.session.timeout.ms": 70_000,
+    "group.consumer.heartbeat.interval.ms": 6_000,
+    "group.consumer.max.heartbeat.interval.ms": 16_000,
+    "group.consumer.assignors": "range",
+    "group.consumer.migration.policy": "upgrade",
+    "group.share.session.timeout.ms": 50_000,
+    "group.share.max.session.timeout.ms": 70_000,
+    "group.share.heartbeat.interval.ms": 6_000,
+    "group.share.max.heartbeat.interval.ms": 16_000,
+    "group.share.delivery.count.limit": 7,
+    "group.share.record.lock.duration.ms": 20_000,
+    "group.share.min.record.lock.duration.ms": 16_000,
+    "group.share.max.record.lock.duration.ms": 70_000,
 }
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from simulator.cluster import coordinator
-from simulator.cluster.coordinator import COMPACT_ABOVE, JOURNAL
+from simulator.cluster import coordinated
+from simulator.cluster.coordinated import COMPACT_ABOVE
+from simulator.cluster.coordinator_log import LocalLog
 from simulator.protocol import messages as m
 from simulator.protocol.errors import Error
 from simulator.protocol.names import TopicPartition
@@ -144,7 +145,7 @@ def test_the_journal_is_compacted_and_nothing_that_counts_is_lost():
             yield asking(commit(number, member_id, generation, where=often[number % 2]))
             if number < 2:
                 yield asking(commit(77, member_id, generation, where=once[number]))
-        sizes.append(len(cluster.world.nodes[BROKER].disk.journal(JOURNAL + "g")))
+        sizes.append(len(cluster.world.nodes[BROKER].disk.journal("__consumer_offsets-3")))
         before = yield from committed(asking)
         assert len(before) == 4
         yield node.sleep(6_000_000 - node.now_us)
@@ -170,14 +171,15 @@ def test_the_journal_is_compacted_and_nothing_that_counts_is_lost():
 
 def test_a_group_of_many_partitions_is_not_compacted_over_and_over(monkeypatch):
     """What compaction cannot shrink makes the next one wait."""
-    monkeypatch.setattr(coordinator, "COMPACT_ABOVE", 4)
+    monkeypatch.setattr(coordinated, "COMPACT_ABOVE", 4)
     compacted = []
-    compact = coordinator.Coordinators._compact
-    monkeypatch.setattr(
-        coordinator.Coordinators,
-        "_compact",
-        staticmethod(lambda driven: (compacted.append(len(driven.journal)), compact(driven))),
-    )
+    compact = LocalLog.compact
+
+    def counting(log, entries):
+        compacted.append(len(log.journal))
+        compact(log, entries)
+
+    monkeypatch.setattr(LocalLog, "compact", counting)
 
     def program(asking, node):
         for number in range(60):

@@ -3,10 +3,12 @@
 import pytest
 
 from simulator.cluster.broker_settings import BrokerSettings
-from simulator.cluster.layout import Layout, java_hash, partition_of_group
+from simulator.cluster.internal_topics import OFFSETS, partition_for
+from simulator.cluster.layout import Layout
 from simulator.errors import BadInput
 from simulator.protocol import messages as m
 from simulator.protocol.errors import Error
+from simulator.protocol.java_order import java_hash
 from simulator.protocol.names import TopicPartition
 from simulator.scenario.topology import Topic, Topology
 from tests.clustered import ask, run
@@ -60,18 +62,22 @@ def test_the_hash_is_its_definition(text):
     ],
 )
 def test_a_groups_partition_is_its_hash_modulo_fifty(group, partition):
-    assert partition_of_group(group) == partition
+    assert partition_for(group, 50) == partition
 
 
 def test_the_brokers_share_the_coordination_of_groups():
     spread = layout(3)
     counts = dict.fromkeys(spread.brokers, 0)
-    for number in range(300):
-        counts[spread.coordinator_of(f"group-{number}")] += 1
 
-    assert spread.coordinator_of("billing") == "broker-0"  # 9 % 3
-    assert spread.coordinator_of("hello") == "broker-1"  # 22 % 3
-    assert spread.coordinator_of("Hello World") == "broker-2"  # 26 % 3
+    def coordinator_of(group):
+        return spread.coordinator_at(spread.coordinator_partition(OFFSETS, group))
+
+    for number in range(300):
+        counts[coordinator_of(f"group-{number}")] += 1
+
+    assert coordinator_of("billing") == "broker-0"  # 9 % 3
+    assert coordinator_of("hello") == "broker-1"  # 22 % 3
+    assert coordinator_of("Hello World") == "broker-2"  # 26 % 3
     assert min(counts.values()) > 60
 
 

@@ -29,6 +29,7 @@ RUNS = {
     "power_loss": 3,
     "random_key": 3,
     "retries_reorder": 4,
+    "share_groups": 3,
     "slept_past_retention": 3,
     "topic_designs": 3,
     "unclean_election": 4,

@@ -1,6 +1,6 @@
 """Bugs of brokers: what they keep, whom they believe, and when they answer."""
 
-from simulator.cluster.coordinator import Coordinators
+from simulator.cluster.coordinator_log import LocalLog
 from simulator.protocol import group, log
 from simulator.protocol.errors import Error
 from simulator.protocol.group import Group
@@ -66,9 +66,9 @@ def keeps_offsets_per_member(patch):
             marked = tuple(one._replace(metadata=fact[0]) for one in fact.offsets)
             fact = fact._replace(offsets=marked)
         elif type(fact) is MemberRemoved:
-            for partition, (one, _) in list(self._offsets.items()):
+            for partition, (one, _) in list(self.offsets.committed.items()):
                 if one.metadata == fact.member_id:
-                    del self._offsets[partition]
+                    del self.offsets.committed[partition]
         apply(self, fact)
 
     patch.setattr(Group, "apply", per_member)
@@ -76,14 +76,12 @@ def keeps_offsets_per_member(patch):
 
 def forgets_commits_at_restart(patch):
     """Offsets are kept in memory alone."""
-    load = Coordinators._load
+    read = LocalLog.read
 
-    def forgetful(self, group_id):
-        journal = self._node.disk.journal(f"__consumer_offsets/{group_id}")
-        journal.facts[:] = [one for one in journal.facts if type(one) is not OffsetsCommitted]
-        return load(self, group_id)
+    def forgetful(self):
+        return [entry for entry in read(self) if type(entry[1]) is not OffsetsCommitted]
 
-    patch.setattr(Coordinators, "_load", forgetful)
+    patch.setattr(LocalLog, "read", forgetful)
 
 
 def never_ends_a_session(patch):

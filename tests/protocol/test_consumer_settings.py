@@ -12,6 +12,8 @@ DEFAULTS = {
     "group.instance.id": None,
     "session.timeout.ms": 45_000,
     "heartbeat.interval.ms": 3_000,
+    "group.protocol": "classic",
+    "group.remote.assignor": None,
     "max.poll.interval.ms": 300_000,
     "max.poll.records": 500,
     "enable.auto.commit": True,
@@ -21,7 +23,7 @@ DEFAULTS = {
     "fetch.max.wait.ms": 500,
     "fetch.max.bytes": 52_428_800,
     "max.partition.fetch.bytes": 1_048_576,
-    "partition.assignment.strategy": ("range",),
+    "partition.assignment.strategy": ("range", "cooperative-sticky"),
     "default.api.timeout.ms": 60_000,
     "request.timeout.ms": 30_000,
     "reconnect.backoff.ms": 50,
@@ -84,12 +86,13 @@ def test_a_mistyped_name_is_answered_with_the_nearest(wrong, near):
         ("group.id", " "),
         ("group.id", 7),
         ("fetch.min.bytes", -1),
-        ("partition.assignment.strategy", "sticky"),
+        ("partition.assignment.strategy", "uniform"),
+        ("partition.assignment.strategy", [7]),
         ("partition.assignment.strategy", []),
         ("partition.assignment.strategy", ["range", "RangeAssignor"]),
         (
             "partition.assignment.strategy",
-            ["org.apache.kafka.clients.consumer.CooperativeStickyAssignor"],
+            ["org.apache.kafka.clients.consumer.LazyAssignor"],
         ),
     ],
 )
@@ -110,12 +113,34 @@ def test_a_value_out_of_range_is_refused_and_shown(name, value):
             ["org.apache.kafka.clients.consumer.RoundRobinAssignor", "range"],
             ("roundrobin", "range"),
         ),
+        (
+            [
+                "org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
+                "StickyAssignor",
+            ],
+            ("cooperative-sticky", "sticky"),
+        ),
     ],
 )
 def test_assignors_go_by_their_own_names_and_by_javas(given, names):
     settings = consumer_settings({"partition.assignment.strategy": given})
 
     assert settings.partition_assignment_strategy == names
+
+
+@pytest.mark.parametrize(
+    ("given", "cooperative"),
+    [
+        (None, False),
+        ("cooperative-sticky", True),
+        ("cooperative-sticky, sticky", False),
+    ],
+)
+def test_rebalances_are_cooperative_if_all_assignors_are(given, cooperative):
+    """Kafka's default list is not: the way there goes over two rolling restarts (KIP-429)."""
+    strategy = {} if given is None else {"partition.assignment.strategy": given}
+
+    assert consumer_settings(strategy).cooperative is cooperative
 
 
 def test_heartbeats_must_come_more_often_than_the_session_ends():
@@ -155,3 +180,29 @@ def test_a_setting_may_be_given_by_its_fields_name_but_once():
 def test_a_policy_may_be_a_duration_back_from_now(policy, back_us):
     """KIP-1106: as Java's Duration.parse reads it, but for signs."""
     assert consumer_settings({"auto.offset.reset": policy}).reset_back_us == back_us
+
+
+@pytest.mark.parametrize(
+    ("protocol", "name", "value"),
+    [
+        ("consumer", "partition.assignment.strategy", "range"),
+        ("CONSUMER", "session.timeout.ms", 45_000),
+        ("consumer", "heartbeat.interval.ms", 3_000),
+        ("classic", "group.remote.assignor", "uniform"),
+        (None, "group.remote.assignor", "uniform"),
+    ],
+)
+def test_what_the_group_s_protocol_does_not_have_cannot_be_set(protocol, name, value):
+    """Not even to its default; ConsumerConfig.checkUnsupportedConfigs."""
+    given = {"group.id": "g", name: value}
+    if protocol is not None:
+        given["group.protocol"] = protocol
+    with pytest.raises(BadInput, match=f"{name} cannot be set when group.protocol="):
+        consumer_settings(given)
+
+
+def test_the_protocol_is_read_in_any_case():
+    given = {"group.protocol": "CONSUMER", "group.remote.assignor": "range"}
+    settings = consumer_settings(given)
+
+    assert (settings.group_protocol, settings.group_remote_assignor) == ("consumer", "range")

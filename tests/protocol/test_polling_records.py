@@ -78,7 +78,12 @@ def test_nothing_is_fetched_before_the_committed_offsets_are_known():
     assert hand.polled() == "waits"
 
 
-@pytest.mark.parametrize("answer", [None, OffsetFetchResponse(Error.COORDINATOR_LOAD_IN_PROGRESS)])
+UNSTABLE = OffsetFetchResponse(Error.NONE, (), ((P0, Error.UNSTABLE_OFFSET_COMMIT),))
+
+
+@pytest.mark.parametrize(
+    "answer", [None, OffsetFetchResponse(Error.COORDINATOR_LOAD_IN_PROGRESS), UNSTABLE]
+)
 def test_committed_offsets_that_were_not_told_are_asked_for_again(answer):
     hand = Hand().into_group(P0)
     hand.answer(OffsetFetchRequest, answer)

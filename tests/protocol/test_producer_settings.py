@@ -104,7 +104,7 @@ def test_an_unknown_setting_is_answered_with_the_nearest():
         for field in attrs.fields(ProducerSettings)
         if field.name not in {"acks", "enable_idempotence", "partitioner_ignore_keys",
                               "partitioner_adaptive_partitioning_enable",
-                              "partitioner_class"}
+                              "partitioner_class", "transactional_id"}
     ],
 )
 @pytest.mark.parametrize("value", [-1, 1.5, "1", True, 2**63])
@@ -163,3 +163,32 @@ def test_ignoring_keys_means_nothing_to_a_partitioner_of_ones_own():
     )
 
     assert "has no effect" in settings.warnings[0]
+
+
+# --- Transactions --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("acks", "1"),
+        ("retries", 0),
+        ("max.in.flight.requests.per.connection", 6),
+        ("enable.idempotence", False),
+    ],
+)
+def test_transactions_need_idempotence(name, value):
+    with pytest.raises(BadInput, match=rf"transactional\.id needs idempotence, .* {name} is"):
+        producer_settings({"transactional.id": "orders", name: value})
+
+
+@pytest.mark.parametrize("value", ["", 3, b"orders"])
+def test_a_transactional_id_is_a_text(value):
+    with pytest.raises(BadInput, match=r"transactional\.id must be a text that is not empty"):
+        producer_settings({"transactional.id": value})
+
+
+def test_a_transaction_may_take_a_minute_by_default():
+    settings = producer_settings({"transactional.id": "orders"})
+
+    assert (settings.transaction_timeout_ms, settings.idempotent) == (60_000, True)

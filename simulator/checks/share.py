@@ -1,0 +1,249 @@
+"""Does a share group give each record to one member at a time, and not for ever?
+
+share_records_in_one_state            what is held is nobody else's, and only its holder speaks
+share_acknowledged_never_redelivered  what a member was told is finished is given to nobody again
+share_delivered_at_most_limit         no record is given out more often than the group may
+
+A leader tells what it did (`share_acquired`, ...); a member tells what it was answered. When a
+leader has loaded a share partition (`share_loaded`), what was acquired is available again, and
+deliveries that nobody gave an account of are not counted: that is as it should be.
+
+Not modelled: what another broker that comes to lead the partition ought to know. It knows what it
+wrote itself when it last led; of what follows from that, these checks cannot tell, or say nothing.
+"""
+
+from collections.abc import Iterator
+
+from simulator.checks.check import Check, Watching
+from simulator.checks.verdict import Cases, Verdict
+from simulator.trace.trace import FlatEntry
+
+Place = tuple[str, str, int]
+
+_FINISHED = ""  # Instead of a member: no member is called so.
+_DELIVERIES = 5  # group.share.delivery.count.limit
+
+
+def _record(place: Place, offset: int) -> str:
+    group, topic, partition = place
+    return f"{topic}-{partition}@{offset} of {group}"
+
+
+def _offsets(event: tuple[object, ...]) -> Iterator[int]:
+    first, last = event[4], event[5]
+    assert isinstance(first, int)
+    assert isinstance(last, int)
+    return iter(range(first, last + 1))
+
+
+# --- One state -----------------------------------------------------------------------------------
+
+
+class _Known:
+    """What a leader has told of a share partition."""
+
+    __slots__ = ("node", "of", "start")
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+        self.start = -1
+        self.of: dict[int, tuple[str, int]] = {}  # offset -> its holder or _FINISHED, and entry
+
+
+class _OneState:
+    """Follows every record through its states."""
+
+    def __init__(self) -> None:
+        self.cases = Cases()
+        self.places: dict[Place, _Known] = {}
+        self.acquired = 0
+
+    def known(self, entry: FlatEntry) -> _Known:
+        place = entry[4][1:4]
+        known = self.places.get(place)
+        if known is None:
+            known = self.places[place] = _Known(entry[2])
+        return known
+
+    def on_loaded(self, entry: FlatEntry) -> None:
+        known = self.known(entry)
+        if known.node != entry[2]:
+            self.places[entry[4][1:4]] = _Known(entry[2])
+            return
+        known.of = {at: held for at, held in known.of.items() if held[0] == _FINISHED}
+
+    def on_acquired(self, entry: FlatEntry) -> None:
+        known, event = self.known(entry), entry[4]
+        member = event[6]
+        for offset in _offsets(event):
+            self.acquired += 1
+            held = known.of.get(offset)
+            if held is not None or offset < known.start:
+                who = held[0] if held is not None else _FINISHED
+                state = "is finished" if who == _FINISHED else f"is held by {who}"
+                said = f"{_record(event[1:4], offset)} {state} and was given to {member}"
+                self.cases.add(said, (held[1], entry[0]) if held is not None else (entry[0],))
+            known.of[offset] = (member, entry[0])
+
+    def on_acknowledged(self, entry: FlatEntry) -> None:
+        self.let_go(entry, finished=entry[4][7] != "release")
+
+    def on_let_go(self, entry: FlatEntry) -> None:
+        self.let_go(entry, finished=False)
+
+    def let_go(self, entry: FlatEntry, *, finished: bool) -> None:
+        known, event = self.known(entry), entry[4]
+        member = event[6]
+        for offset in _offsets(event):
+            held = known.of.pop(offset, None)
+            if held is None or held[0] != member:
+                said = f"{_record(event[1:4], offset)} was not held by {member}: {event[0]}"
+                self.cases.add(said, (entry[0],))
+            if finished:
+                known.of[offset] = (_FINISHED, entry[0])
+
+    def on_archived(self, entry: FlatEntry) -> None:
+        known = self.known(entry)
+        for offset in _offsets(entry[4]):
+            known.of[offset] = (_FINISHED, entry[0])
+
+    def on_start_moved(self, entry: FlatEntry) -> None:
+        known = self.known(entry)
+        known.start = entry[4][4]
+        known.of = {at: held for at, held in known.of.items() if at >= known.start}
+
+    def finish(self) -> Verdict:
+        return self.cases.verdict("share_records_in_one_state", self.acquired)
+
+
+def _share_records_in_one_state() -> Watching:
+    state = _OneState()
+    observers = {
+        "share_loaded": state.on_loaded,
+        "share_acquired": state.on_acquired,
+        "share_acknowledged": state.on_acknowledged,
+        "share_released": state.on_let_go,
+        "share_lock_expired": state.on_let_go,
+        "share_archived": state.on_archived,
+        "share_start_moved": state.on_start_moved,
+    }
+    return Watching(observers, state.finish)
+
+
+# --- Finished for good ---------------------------------------------------------------------------
+
+
+def _share_acknowledged_never_redelivered() -> Watching:
+    certain, doubtful = Cases(), Cases()
+    finished: dict[Place, dict[int, int]] = {}
+    leaders: dict[Place, str] = {}
+    moved: dict[Place, None] = {}
+    answered = taken = 0
+
+    def on_loaded(entry: FlatEntry) -> None:
+        place = entry[4][1:4]
+        if leaders.setdefault(place, entry[2]) != entry[2]:
+            moved[place] = None
+
+    def on_taken(_: FlatEntry) -> None:
+        nonlocal taken
+        taken += 1
+
+    def on_answered(entry: FlatEntry) -> None:
+        nonlocal answered
+        event = entry[4]
+        answered += 1
+        if event[6] in {"accept", "reject"} and event[7] == "NONE":
+            known = finished.setdefault(event[1:4], {})
+            for offset in _offsets(event):
+                known.setdefault(offset, entry[0])
+
+    def on_acquired(entry: FlatEntry) -> None:
+        event = entry[4]
+        known = finished.get(event[1:4])
+        for offset in _offsets(event) if known else ():
+            if known is not None and offset in known:
+                said = f"{_record(event[1:4], offset)} was finished, and was given to {event[6]}"
+                cases = doubtful if event[1:4] in moved else certain
+                cases.add(said, (known[offset], entry[0]))
+
+    def finish() -> Verdict:
+        name = "share_acknowledged_never_redelivered"
+        if taken and not answered:
+            certain.add("no member tells what it was answered")
+            return certain.verdict(name, taken, open_because="no member tells what it was answered")
+        if certain.count or not doubtful.count:
+            return certain.verdict(name, answered)
+        return doubtful.verdict(name, answered, open_because="another broker has come to lead")
+
+    observers = {
+        "share_loaded": on_loaded,
+        "share_acknowledged": on_taken,
+        "share_commit_answered": on_answered,
+        "share_acquired": on_acquired,
+    }
+    return Watching(observers, finish)
+
+
+# --- Not for ever --------------------------------------------------------------------------------
+
+
+def share_delivered_at_most(limit: int) -> Check:
+    """No record is given out more than `limit` times (group.share.delivery.count.limit)."""
+
+    def start() -> Watching:
+        certain, doubtful = Cases(), Cases()
+        counts: dict[Place, dict[int, int]] = {}
+        loads: dict[Place, int] = {}
+        given = 0
+
+        def on_loaded(entry: FlatEntry) -> None:
+            loads[entry[4][1:4]] = loads.get(entry[4][1:4], 0) + 1
+
+        def on_acquired(entry: FlatEntry) -> None:
+            nonlocal given
+            event = entry[4]
+            place = event[1:4]
+            known = counts.setdefault(place, {})
+            for offset in _offsets(event):
+                given += 1
+                count = known[offset] = known.get(offset, 0) + 1
+                if count > limit:
+                    said = f"{_record(place, offset)} was given out {count} times, at last to "
+                    cases = doubtful if loads.get(place, 0) > 1 else certain
+                    cases.add(said + event[6], (entry[0],))
+
+        def on_start_moved(entry: FlatEntry) -> None:
+            known = counts.get(entry[4][1:4], {})
+            for offset in [one for one in known if one < entry[4][4]]:
+                del known[offset]
+
+        def finish() -> Verdict:
+            name = "share_delivered_at_most_limit"
+            if certain.count or not doubtful.count:
+                return certain.verdict(name, given)
+            why = "a leader that had counted deliveries was lost, and what it counted with it"
+            return doubtful.verdict(name, given, open_because=why)
+
+        observers = {
+            "share_loaded": on_loaded,
+            "share_acquired": on_acquired,
+            "share_start_moved": on_start_moved,
+        }
+        return Watching(observers, finish)
+
+    promise = f"A share group gives no record out more than {limit} times."
+    return Check("share_delivered_at_most_limit", promise, start)
+
+
+share_records_in_one_state = Check(
+    "share_records_in_one_state",
+    "A record of a share group is held by one member at a time, and then finished or given again.",
+    _share_records_in_one_state,
+)
+share_acknowledged_never_redelivered = Check(
+    "share_acknowledged_never_redelivered",
+    "What a member of a share group was told is finished is given to nobody again.",
+    _share_acknowledged_never_redelivered,
+)
+share_delivered_at_most_limit = share_delivered_at_most(_DELIVERIES)

@@ -1,0 +1,130 @@
+"""Offsets that groups commit within transactions: staged, verified, and ended by markers.
+
+1. Before the first offsets of a transaction are taken, the transaction coordinator is asked whether
+   the group's partition takes part in it (version 1), or lets it (version 2), as for any other
+   partition (see `verifying`). The request waits meanwhile.
+2. The marker of a transaction stands once in the partition's log, and ends it for all groups there.
+
+Sources: GroupCoordinatorService.commitTransactionalOffsets, CoordinatorRuntime
+(scheduleTransactionalWriteOperation, completeTransaction), KIP-447, KIP-890.
+
+Not modelled: that a transaction which ended between question and answer is noticed by its producer
+state (here a fenced epoch is, by the group's own memory).
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from simulator.cluster.internal_topics import OFFSETS, TRANSACTIONS
+from simulator.cluster.later import LATER
+from simulator.cluster.peers import NOBODY
+from simulator.protocol import messages as m
+from simulator.protocol.errors import Error
+from simulator.protocol.group_state import TransactionEnded
+from simulator.protocol.names import MICROS_PER_MS, TopicPartition
+from simulator.protocol.transaction_messages import TxnOffsetCommitRequest, TxnOffsetCommitResponse
+from simulator.protocol.transactions import told_to_producer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simulator.cluster.broker import Broker
+    from simulator.cluster.coordinator import Coordinators
+    from simulator.world.network import Connection
+
+PURPOSE = "verifying"  # Of connections; the questions of partitions go the same way.
+
+# What a coordinator of groups answers where the other one has not (commitTransactionalOffsets).
+_SAID = {
+    Error.NOT_ENOUGH_REPLICAS: Error.COORDINATOR_NOT_AVAILABLE,
+    Error.NETWORK_EXCEPTION: Error.COORDINATOR_LOAD_IN_PROGRESS,
+}
+
+
+class GroupTransactions:
+    """The transactions that commit offsets to the groups of one incarnation of a broker."""
+
+    def __init__(self, broker: "Broker", coordinators: "Coordinators") -> None:
+        self._broker = broker
+        self._node = broker.node
+        self._coordinators = coordinators
+        variant = broker.layout.variant
+        self._version = variant.transaction_version
+        self._looks = variant.verifies_transactions or self._version > 1
+        own = broker.layout.settings.own
+        self._backoff_us = own.add_partitions_to_txn_retry_backoff_ms * MICROS_PER_MS
+        self._open: dict[tuple[TopicPartition, int], int] = {}  # The epoch, of those who take part.
+        self._patience_us = own.add_partitions_to_txn_retry_backoff_max_ms * MICROS_PER_MS
+
+    # --- Staging ---------------------------------------------------------------------------------
+
+    def commit(
+        self, connection: "Connection", correlation: int, body: TxnOffsetCommitRequest
+    ) -> Any:
+        """Answer a producer's offsets, or LATER."""
+        where = self._broker.layout.coordinator_partition(OFFSETS, body.group_id)
+        if not self._looks or self._open.get((where, body.producer_id)) == body.producer_epoch:
+            return self._coordinators.request(connection, correlation, body)
+        asked = m.AddPartitionsToTxnRequest(
+            body.transactional_id,
+            body.producer_id,
+            body.producer_epoch,
+            (where,),
+            self._version == 1,
+        )
+        self._ask((connection, correlation, body), asked, self._node.steady_us)
+        return LATER
+
+    def _ask(self, request: Any, asked: m.AddPartitionsToTxnRequest, since_us: int) -> None:
+        layout, peers = self._broker.layout, self._broker.peers
+        leader = peers.leader(layout.coordinator_partition(TRANSACTIONS, asked.transactional_id))
+
+        def answered(response: m.AddPartitionsToTxnResponse | None) -> None:
+            error = Error.NETWORK_EXCEPTION if response is None else response.results[0][1]
+            self._answered(request, asked, since_us, error)
+
+        if leader is None or leader == NOBODY:
+            nobody = m.AddPartitionsToTxnResponse(
+                tuple((where, Error.COORDINATOR_NOT_AVAILABLE) for where in asked.partitions)
+            )
+            self._node.after(0, answered, nobody)
+        else:
+            peers.request(leader, asked, answered, PURPOSE)
+
+    def _answered(
+        self, request: Any, asked: m.AddPartitionsToTxnRequest, since_us: int, error: Error
+    ) -> None:
+
+        connection, correlation, body = request
+        concurrent = error is Error.CONCURRENT_TRANSACTIONS and self._version > 1
+        if concurrent and self._node.steady_us - since_us < self._patience_us:
+            self._node.after(self._backoff_us, lambda _: self._ask(request, asked, since_us))
+            return
+        if error is Error.NONE:
+            self._open[asked.partitions[0], asked.producer_id] = asked.producer_epoch
+            answer = self._coordinators.request(connection, correlation, body)
+        else:
+            told = _SAID.get(error) or told_to_producer(error, self._version)
+            told = _SAID.get(told, told)
+            answer = TxnOffsetCommitResponse(tuple((one.partition, told) for one in body.offsets))
+        if answer is not LATER:
+            self._broker.answer(connection, correlation, answer)
+
+    # --- Ending ----------------------------------------------------------------------------------
+
+    def write_marker(
+        self, where: TopicPartition, marker: m.TxnMarker, done: "Callable[[Error], None]"
+    ) -> None:
+        """Write the end of a transaction into a partition of groups, and let it count."""
+        shard = self._coordinators.shard(where)
+        if shard is None:
+            done(Error.NOT_LEADER_OR_FOLLOWER)
+            return
+        self._open.pop((where, marker.producer_id), None)
+        error = shard.log.mark(marker, done)
+        if error is not Error.NONE:
+            done(error)
+            return
+        ended = TransactionEnded(marker.producer_id, marker.producer_epoch, marker.result)
+        for driven in shard.groups.values():
+            self._coordinators.end_transaction(driven, ended)
+        shard.wrote(1)

@@ -1,0 +1,39 @@
+"""What an application does when a rebalance gives it partitions or takes them.
+
+Each function may be a plain one, a generator function or an `async def`; poll waits for it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from simulator.protocol.names import TopicPartition
+
+Partitions = tuple[TopicPartition, ...]
+Heard = Callable[[Partitions], Any]
+
+
+@attrs.frozen
+class RebalanceListener:
+    """What an application does at a rebalance (ConsumerRebalanceListener.java).
+
+    Args:
+        on_assigned: told the partitions that it owns from now on and did not before, though they
+            be none. An eager member had none before.
+        on_revoked: told those that it owns until it returns; it may still commit. An eager member
+            gives up all, a cooperative one what others are to have.
+        on_lost: told what others may own by now: a commit would fail. By default on_revoked.
+    """
+
+    on_assigned: Heard | None = None
+    on_revoked: Heard | None = None
+    on_lost: Heard | None = None
+
+
+def heard_by(listener: Any, what: str) -> Heard | None:
+    """The listener's function for what has happened: assigned, revoked, or lost."""
+    heard: Heard | None = getattr(listener, f"on_{what}", None)
+    if heard is None and what == "lost":
+        heard = getattr(listener, "on_revoked", None)
+    return heard
