@@ -9,12 +9,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import clusters, imports, kernel, logs, memory
+from benchmarks import clusters, groups, imports, kernel, logs, memory
 from benchmarks.measuring import SLACK, Case, Result, measure
 from simulator.errors import SimulatorError
 
 CASES: tuple[Case, ...] = (
-    *kernel.CASES, *clusters.CASES, *logs.CASES, *memory.CASES, *imports.CASES
+    *kernel.CASES, *clusters.CASES, *groups.CASES, *logs.CASES, *memory.CASES, *imports.CASES
 )
 PROFILED_LINES = 25
 

@@ -71,6 +71,12 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     )
     from simulator.checks.replication import one_leader_an_epoch as one_leader_an_epoch
     from simulator.checks.replication import replicas_agree as replicas_agree
+    from simulator.checks.transactions import (
+        aborted_is_never_read_by as aborted_is_never_read_by,
+    )
+    from simulator.checks.transactions_output import (
+        exactly_once_output_for as exactly_once_output_for,
+    )
     from simulator.checks.verdict import Cases as Cases
     from simulator.checks.verdict import Status as Status
     from simulator.checks.verdict import Verdict as Verdict
@@ -83,6 +89,9 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.cluster.sinks import idempotent_sink as idempotent_sink
     from simulator.cluster.sinks import memory_sink as memory_sink
     from simulator.cluster.sinks import naive_sink as naive_sink
+    from simulator.cluster.transforming import Transforming as Transforming
+    from simulator.cluster.transforming import passed_on as passed_on
+    from simulator.cluster.transforming_life import Output as Output
     from simulator.errors import BadInput as BadInput
     from simulator.errors import CommitFailed as CommitFailed
     from simulator.errors import EventBudgetExceeded as EventBudgetExceeded
@@ -141,6 +150,7 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.scenario.guarantee import GUARANTEES as GUARANTEES
     from simulator.scenario.guarantee import IN_MEMORY_SET as IN_MEMORY_SET
     from simulator.scenario.guarantee import Guarantee as Guarantee
+    from simulator.scenario.parallel import Parallel as Parallel
     from simulator.scenario.scenario import Consumers as Consumers
     from simulator.scenario.scenario import Scenario as Scenario
     from simulator.scenario.topology import Link as Link
@@ -252,6 +262,7 @@ _HOMES = {
         "PauseHazard",
         "Skew",
     ),
+    "simulator.scenario.parallel": ("Parallel",),
     "simulator.scenario.scenario": ("Consumers", "Scenario"),
     "simulator.trace.trace": ("Entry", "Trace", "first_difference"),
     "simulator.trace.codec": ("read_trace", "write_trace"),
@@ -264,7 +275,11 @@ _HOMES = {
     "simulator.cluster.service": ("Serving",),
     "simulator.cluster.share_service": ("ShareServing",),
     "simulator.cluster.sinks": ("idempotent_sink", "memory_sink", "naive_sink"),
+    "simulator.cluster.transforming": ("Transforming", "passed_on"),
+    "simulator.cluster.transforming_life": ("Output",),
     "simulator.checks.check": ("Check", "Watching", "all_of", "watch"),
+    "simulator.checks.transactions": ("aborted_is_never_read_by",),
+    "simulator.checks.transactions_output": ("exactly_once_output_for",),
     "simulator.checks.verdict": ("Cases", "Status", "Verdict"),
     "simulator.checks.delivery": (
         "never_applied_twice",

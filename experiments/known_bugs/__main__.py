@@ -15,7 +15,7 @@ from experiments.known_bugs.known_bug import KnownBug
 from experiments.known_bugs.searching import searched
 from experiments.known_bugs.table import ROWS
 from experiments.known_bugs.telling import COMMAND, faults_of, told
-from simulator import CHECKS, BadInput, Replay, Scenario, Status, parse_witness, simulate
+from simulator import BadInput, Replay, Scenario, Status, parse_witness, simulate
 
 NOT_AS_IT_SHOULD, WRONG_USAGE = 1, 2
 
@@ -67,7 +67,7 @@ def _replay(rows: list[KnownBug], options: argparse.Namespace) -> int:
     chooser = Replay(witness, strict=options.fix is None)
     with bug.slipped() if options.fix is None else nullcontext():
         trace = simulate(chosen, chooser)
-    verdict = CHECKS[bug.anomaly](trace)
+    verdict = (bug.sought if options.fix is None else bug.promised)(trace)
     print(f"{bug.name}, {label}: {verdict.explain(trace)}")
     wanted = Status.BROKEN if options.fix is None else Status.KEPT
     return 0 if verdict.status is wanted else NOT_AS_IT_SHOULD

@@ -4,6 +4,7 @@
    hand. A slip of one product's code is a patch of our own code, and mended without the patch.
 2. A fix differs from what is broken in nothing but what mends it.
 3. The anomaly is the name of a check. It is kept by the fix, under the same faults.
+4. What looks like a bug and is none is searched too: there what is promised is kept all the same.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,11 +13,12 @@ from contextlib import AbstractContextManager, nullcontext
 import attrs
 from hypothesis import strategies as st
 
-from simulator import FaultPlan, Scenario
+from simulator import CHECKS, Check, FaultPlan, Scenario, all_of
 from simulator.testing import fault_plans
 
 BUDGET = 100
 WITHOUT_THE_SLIP = "without the slip"
+NO_BUG = "nothing: it is no bug, and what is promised is kept"
 
 
 @attrs.frozen
@@ -81,6 +83,8 @@ class KnownBug:
         faults: among which to search.
         budget: how many runs the search has; the fix is searched as long.
         slip: patches the bug into our own code, where it is one product's slip.
+        allowed: what is broken, where nobody promises that; the search shows that it happens.
+        promises: the names of the checks that are kept where it does.
     """
 
     name: str
@@ -93,11 +97,27 @@ class KnownBug:
     faults: Faults | Planned
     budget: int = BUDGET
     slip: Callable[[], AbstractContextManager[None]] | None = None
+    allowed: Check | None = None
+    promises: tuple[str, ...] = ()
 
     @property
     def mended(self) -> Mapping[str, Scenario]:
-        """Each fix; of a slip, that it is not there."""
+        """Each fix; of a slip, that it is not there; of what is no bug, the same again."""
+        if self.allowed is not None:
+            return {NO_BUG: self.broken}
         return self.fixes if self.slip is None else {WITHOUT_THE_SLIP: self.broken}
+
+    @property
+    def sought(self) -> Check:
+        """What is to be found broken."""
+        return CHECKS[self.anomaly] if self.allowed is None else self.allowed
+
+    @property
+    def promised(self) -> Check:
+        """What is kept where it is mended, or where it is no bug."""
+        if self.allowed is None:
+            return self.sought
+        return all_of(*(CHECKS[name] for name in self.promises))
 
     def slipped(self) -> AbstractContextManager[None]:
         """Inside, the slip is in the code; a row without one needs nothing."""

@@ -9,7 +9,7 @@
 import attrs
 
 from experiments.known_bugs.known_bug import KnownBug
-from simulator import CHECKS, Status
+from simulator import Status
 from simulator.testing.faults import surveyed
 from simulator.testing.search import Found, replay, search
 
@@ -54,7 +54,7 @@ class Outcome:
 
 def searched(bug: KnownBug) -> Outcome:
     """Search a row and its fixes; the same outcome each time."""
-    check = CHECKS[bug.anomaly]
+    check, promised = bug.sought, bug.promised
     plans = bug.faults.plans(bug.broken)
     surveyed(bug.broken)  # Without the slip, so that the same moments are known with and without.
     with bug.slipped():
@@ -63,7 +63,8 @@ def searched(bug: KnownBug) -> Outcome:
         return Outcome(bug, None)
     mended = []
     for label, scenario in bug.mended.items():
-        again = search(scenario, check, bug.faults.plans(scenario), budget=bug.budget, shrinking=0)
-        verdict = check(replay(scenario, found.run).trace)
+        plans = bug.faults.plans(scenario)
+        again = search(scenario, promised, plans, budget=bug.budget, shrinking=0)
+        verdict = promised(replay(scenario, found.run).trace)
         mended.append(Mended(label, again, verdict.status, verdict.reached))
     return Outcome(bug, found, tuple(mended))

@@ -10,6 +10,9 @@
     delivery   lost, delivered twice, applied twice, invented
     order      of a partition, of a key
     groups     committed offsets: regressed, or ahead of what was processed
+    ownership  a partition is one member's at a time
+    fencing    nobody commits who is out of the group
+    takeover   what former owners of a partition write, and their successors
     progress   drained at the end
     answered   every record that was handed over has its answer
     logs       the log as clients saw it: lost, unseen, inconsistent, stored twice, out of order

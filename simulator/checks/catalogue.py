@@ -7,12 +7,17 @@ from simulator.checks import (
     answered,
     converging,
     delivery,
+    fencing,
     groups,
     logs,
     order,
+    ownership,
     progress,
     replication,
     share,
+    takeover,
+    transactions,
+    transactions_output,
 )
 from simulator.checks.check import Check
 from simulator.errors import BadInput
@@ -28,6 +33,8 @@ CHECKS: Mapping[str, Check] = {
         order.key_order,
         groups.committed_never_regresses,
         groups.never_committed_past_processed,
+        ownership.one_owner,
+        fencing.fenced_never_commits,
         progress.drained,
         answered.answered_at_last,
         logs.acknowledged_is_read,
@@ -44,6 +51,11 @@ CHECKS: Mapping[str, Check] = {
         share.share_records_in_one_state,
         share.share_acknowledged_never_redelivered,
         share.share_delivered_at_most_limit,
+        takeover.owners_write_in_turn,
+        transactions.aborted_is_never_read,
+        transactions.transactions_atomic,
+        transactions.transactions_end,
+        transactions_output.exactly_once_output,
     )
 }
 

@@ -157,6 +157,30 @@ _SENTENCES: dict[str, Say] = {
     "truncation_found": lambda _, topic, partition, offset, diverging: (
         f"finds {at(topic, partition)} cut at @{diverging}, below its position @{offset}"
     ),
+    "record_transformed": lambda _, __, ___, ____, event_id, sink, outputs: (
+        f"makes of {event_id} for {sink}: {names(outputs)}"
+    ),
+    "transaction_began": lambda whose, _, __: f"begins a transaction ({whose})",
+    "transaction_ending": lambda whose, result, event_ids, _: (
+        f"asks for the {result} of its transaction ({whose}: {names(event_ids)})"
+    ),
+    "transaction_ended": lambda whose, result, outcome, error: (
+        f"learns of the {result} of its transaction ({whose}): {outcome}"
+        + ("" if error == "NONE" else f", {error}")
+    ),
+    "transaction_failed": lambda whose, error, fatal: (
+        f"cannot go on with its transaction{'s' if fatal else ''} ({whose}): {error}"
+    ),
+    "transaction_marker_written": lambda topic, partition, offset, producer, epoch, result: (
+        f"writes the {result} of producer {producer}, epoch {epoch}, "
+        f"at {at(topic, partition, offset)}"
+    ),
+    "transaction_state_changed": lambda whose, _, epoch, before, after: (
+        f"takes {whose} from {before} to {after} (epoch {epoch})"
+    ),
+    "transaction_loaded": lambda whose, _, epoch, state: (
+        f"has read that {whose} is in {state} (epoch {epoch})"
+    ),
     "warned": lambda text: f"warns: {text}",
     "effect_applied": lambda table, key, value, event_id: (
         f"changes {table} {key!r} to {value!r} for {event_id}"

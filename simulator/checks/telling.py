@@ -8,7 +8,7 @@ Rule 2: a line may look ahead (until when a node is down), but stands at its own
 from collections.abc import Callable
 from typing import Any
 
-from simulator.checks import telling_replicas
+from simulator.checks import telling_replicas, telling_transactions
 from simulator.checks.case import Case, events_of
 from simulator.checks.sentences import at, names, parts, seconds, sentence, short
 from simulator.trace.trace import FlatEntry
@@ -396,5 +396,5 @@ _RULES: dict[str, Callable[[_Teller, FlatEntry], str | None]] = {
         _Teller.effect_refused, _Teller.node_crashed, _Teller.node_paused, _Teller.clock_skewed,
     )
 }  # fmt: skip
-_RULES |= telling_replicas.RULES
+_RULES |= telling_replicas.RULES | telling_transactions.RULES
 _RULES |= dict.fromkeys(("partitions_revoked", "partitions_lost"), _Teller.partitions_left)

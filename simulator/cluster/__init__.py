@@ -6,5 +6,6 @@ broker       partitions and fetches       coordinator  the groups of a broker
 layout       who leads what               broker_settings  Kafka's names for both
 store        a store node and its client  context  what a handler is given
 service      poll, handle, commit         source  the load            sinks  effects
+handlers     what a handler is            parallel  several at once, in one instance
 cluster      what a model deploys on      deploy  what a scenario without a model runs
 """

@@ -11,6 +11,7 @@ from simulator.cluster.broker import Broker
 from simulator.cluster.broker_settings import BrokerSettings
 from simulator.cluster.consumer import Consumer
 from simulator.cluster.controller import ControllerNode
+from simulator.cluster.draining import nothing_to_read
 from simulator.cluster.internal_topics import OFFSETS
 from simulator.cluster.layout import Layout
 from simulator.cluster.producer import Producer
@@ -19,6 +20,7 @@ from simulator.cluster.share_consumer import ShareConsumer
 from simulator.cluster.share_service import ShareService, ShareServing, known_topics
 from simulator.cluster.source import Source
 from simulator.cluster.store import StoreNode
+from simulator.cluster.transforming import Transformation, TransformFactory, Transforming
 from simulator.errors import BadInput
 from simulator.protocol.names import MICROS_PER_MS, TopicPartition
 from simulator.protocol.share_settings import share_config, share_group_settings
@@ -53,7 +55,7 @@ class Cluster:
         self._brokers: dict[str, Broker] = {}
         self._stores: dict[str, StoreNode] = {}
         self._sources: list[Source] = []
-        self._services: list[Service] = []
+        self._services: list[Service | Transformation] = []
         self._share_services: list[ShareService] = []
         self._members: dict[str, int] = {}  # node -> how many consumers it has had
         for name in self.layout.brokers:
@@ -204,6 +206,15 @@ class Cluster:
         self._services.append(service)
         return service
 
+    def transform(
+        self, name: str, instances: int, factory: TransformFactory, transforming: Transforming
+    ) -> Transformation:
+        """A group on nodes `name-0`, ... that reads, transforms and writes, in transactions."""
+        known_topics((*transforming.sources, transforming.sink), self.layout.topics, name)
+        transformation = Transformation(self, name, instances, factory, transforming)
+        self._services.append(transformation)
+        return transformation
+
     def share_group(
         self, name: str, instances: int, factory: HandlerFactory, serving: ShareServing
     ) -> ShareService:
@@ -346,7 +357,7 @@ class Cluster:
                 return False
         return True
 
-    def _is_drained(self, service: Service) -> bool:
+    def _is_drained(self, service: Service | Transformation) -> bool:
         if not service.nodes or service.has_ended:
             return True
         if not service.at_rest:
@@ -358,11 +369,14 @@ class Cluster:
                 log = self._brokers[leader].partitions.get(where) if leader else None
                 if log is None:
                     return False
-                if service.serving.commit == "none":
+                if service.goes_by_positions:
                     done = service.position(where)
                 else:
                     committed = group.committed(where) if group is not None else None
                     done = committed.offset if committed is not None else log.log_start_offset
-                if done < log.high_watermark and not service.begins_at(where, log.high_watermark):
+                end = log.high_watermark
+                if done < end and not service.begins_at(where, end) and not nothing_to_read(
+                    log, done, service.isolation_level
+                ):
                     return False
         return True

@@ -8,8 +8,7 @@
 4. What the machine decides is carried out in the instant in which it is decided. One timer moves
    to the machine's next time; nothing is polled, so an idle consumer costs its fetches, which
    wait at the brokers, and its heartbeats.
-5. Everything belongs to the node's incarnation: a crash closes nothing, commits nothing and leaves
-   no group.
+5. Everything belongs to the node's incarnation: a crash closes, commits and leaves nothing.
 
 Methods bear Kafka's names; offsets to commit are a dict of (topic, partition) to the offset of the
 next record to read.
@@ -85,6 +84,7 @@ class Consumer:
             member_id=member_id,
         )
         self._wire = self._machine.wire
+        self._machine._committing.stable = variant.consumers_wait_for_stable_offsets  # noqa: SLF001
         self._group = settings.group_id or ""
         self._tells_polled = node.trace.wants("record_polled")
         self._api_us = settings.default_api_timeout_ms * MICROS_PER_MS
@@ -175,6 +175,12 @@ class Consumer:
         self._follow()
         return event
 
+    def wakeup(self) -> bool:
+        """Let a poll that waits end at once, as if its time were up; whether one waited."""
+        waited = self._machine.hurry(self.node.now_us)
+        self._follow()
+        return waited
+
     def _handed_out(self, records: list[ConsumerRecord]) -> None:
         node, group = self.node, self._group
         if not self._tells_polled:
@@ -256,12 +262,15 @@ class Consumer:
     def group_metadata(self) -> GroupMetadata:
         """Who it is in its group, for `Producer.send_offsets_to_transaction`.
 
+        One that was told that it is a member no more is, until it has joined again, who it was:
+        what it read it read as that one (ConsumerCoordinator.onJoinComplete sets it).
+
         Raises:
             BadInput: there is no group.id.
         """
         if self.settings.group_id is None:
             raise BadInput("group_metadata() needs a group.id", self.node.name)
-        now = self._machine._membership.now  # noqa: SLF001
+        now = self._machine._membership.joined  # noqa: SLF001
         instance = self.settings.group_instance_id
         return GroupMetadata(self._group, now.number, now.member_id, instance)
 
@@ -382,8 +391,6 @@ class Consumer:
             error = thrown
         self._machine.listened(error, self.node.now_us)
         self._follow()
-
-    # --- Time and chance -------------------------------------------------------------------
 
     def _due(self) -> None:
         self._machine.tick(self.node.now_us)

@@ -111,8 +111,8 @@ class Coordinators:
                 driven = shard.groups.get(group_id) or self._driven(group_id, shard)
                 driven.machine.apply(fact)
         for driven in shard.groups.values():
-            self._trace_loaded(driven)
             self._carry_out(driven, driven.machine.recover(self._node.now_us), None)
+            self._trace_loaded(driven)
 
     def _resigned(self, where: TopicPartition) -> None:
         shard = self._shards.pop(where)

@@ -14,24 +14,22 @@ state (here a fenced epoch is, by the group's own memory).
 
 from typing import TYPE_CHECKING, Any
 
-from simulator.cluster.internal_topics import OFFSETS, TRANSACTIONS
+from simulator.cluster.internal_topics import OFFSETS
 from simulator.cluster.later import LATER
-from simulator.cluster.peers import NOBODY
+from simulator.cluster.participation import Participation
 from simulator.protocol import messages as m
 from simulator.protocol.errors import Error
 from simulator.protocol.group_state import TransactionEnded
-from simulator.protocol.names import MICROS_PER_MS, TopicPartition
+from simulator.protocol.names import TopicPartition
 from simulator.protocol.transaction_messages import TxnOffsetCommitRequest, TxnOffsetCommitResponse
 from simulator.protocol.transactions import told_to_producer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from simulator.cluster.broker import Broker
     from simulator.cluster.coordinator import Coordinators
     from simulator.world.network import Connection
-
-PURPOSE = "verifying"  # Of connections; the questions of partitions go the same way.
 
 # What a coordinator of groups answers where the other one has not (commitTransactionalOffsets).
 _SAID = {
@@ -45,15 +43,9 @@ class GroupTransactions:
 
     def __init__(self, broker: "Broker", coordinators: "Coordinators") -> None:
         self._broker = broker
-        self._node = broker.node
         self._coordinators = coordinators
-        variant = broker.layout.variant
-        self._version = variant.transaction_version
-        self._looks = variant.verifies_transactions or self._version > 1
-        own = broker.layout.settings.own
-        self._backoff_us = own.add_partitions_to_txn_retry_backoff_ms * MICROS_PER_MS
+        self._asks = Participation(broker)
         self._open: dict[tuple[TopicPartition, int], int] = {}  # The epoch, of those who take part.
-        self._patience_us = own.add_partitions_to_txn_retry_backoff_max_ms * MICROS_PER_MS
 
     # --- Staging ---------------------------------------------------------------------------------
 
@@ -62,48 +54,32 @@ class GroupTransactions:
     ) -> Any:
         """Answer a producer's offsets, or LATER."""
         where = self._broker.layout.coordinator_partition(OFFSETS, body.group_id)
-        if not self._looks or self._open.get((where, body.producer_id)) == body.producer_epoch:
+        known = self._open.get((where, body.producer_id))
+        if not self._asks.looks or known == body.producer_epoch:
             return self._coordinators.request(connection, correlation, body)
-        asked = m.AddPartitionsToTxnRequest(
-            body.transactional_id,
-            body.producer_id,
-            body.producer_epoch,
-            (where,),
-            self._version == 1,
-        )
-        self._ask((connection, correlation, body), asked, self._node.steady_us)
+        self._ask((connection, correlation, body), where, self._asks.now_us)
         return LATER
 
-    def _ask(self, request: Any, asked: m.AddPartitionsToTxnRequest, since_us: int) -> None:
-        layout, peers = self._broker.layout, self._broker.peers
-        leader = peers.leader(layout.coordinator_partition(TRANSACTIONS, asked.transactional_id))
+    def _ask(self, request: Any, where: TopicPartition, since_us: int) -> None:
+        body: TxnOffsetCommitRequest = request[2]
+        producer = (body.producer_id, body.producer_epoch)
 
-        def answered(response: m.AddPartitionsToTxnResponse | None) -> None:
-            error = Error.NETWORK_EXCEPTION if response is None else response.results[0][1]
-            self._answered(request, asked, since_us, error)
+        def told(results: "Mapping[TopicPartition, Error]") -> None:
+            if not self._asks.asks_again(results, since_us, again):
+                self._answered(request, where, results[where])
 
-        if leader is None or leader == NOBODY:
-            nobody = m.AddPartitionsToTxnResponse(
-                tuple((where, Error.COORDINATOR_NOT_AVAILABLE) for where in asked.partitions)
-            )
-            self._node.after(0, answered, nobody)
-        else:
-            peers.request(leader, asked, answered, PURPOSE)
+        def again() -> None:
+            self._ask(request, where, since_us)
 
-    def _answered(
-        self, request: Any, asked: m.AddPartitionsToTxnRequest, since_us: int, error: Error
-    ) -> None:
+        self._asks.ask(self._asks.question(body.transactional_id, producer, (where,)), told)
 
+    def _answered(self, request: Any, where: TopicPartition, error: Error) -> None:
         connection, correlation, body = request
-        concurrent = error is Error.CONCURRENT_TRANSACTIONS and self._version > 1
-        if concurrent and self._node.steady_us - since_us < self._patience_us:
-            self._node.after(self._backoff_us, lambda _: self._ask(request, asked, since_us))
-            return
         if error is Error.NONE:
-            self._open[asked.partitions[0], asked.producer_id] = asked.producer_epoch
+            self._open[where, body.producer_id] = body.producer_epoch
             answer = self._coordinators.request(connection, correlation, body)
         else:
-            told = _SAID.get(error) or told_to_producer(error, self._version)
+            told = _SAID.get(error) or told_to_producer(error, self._asks.version)
             told = _SAID.get(told, told)
             answer = TxnOffsetCommitResponse(tuple((one.partition, told) for one in body.offsets))
         if answer is not LATER:

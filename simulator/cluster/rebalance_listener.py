@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from simulator.errors import KafkaError
 from simulator.protocol.names import TopicPartition
 
 Partitions = tuple[TopicPartition, ...]
@@ -29,6 +30,25 @@ class RebalanceListener:
     on_assigned: Heard | None = None
     on_revoked: Heard | None = None
     on_lost: Heard | None = None
+
+
+def committing_revoked(consumer: Any) -> RebalanceListener:
+    """What an application needs to hear that has handled all that its last poll gave it.
+
+    A cooperative member may not commit from its joining on until the rebalance is over, and goes
+    on reading meanwhile: what is taken from it then was handled and is not committed.
+    """
+
+    def commit(partitions: Partitions) -> Any:
+        positions = {where: consumer.position(where) for where in partitions}
+        known = {where: offset for where, offset in positions.items() if offset is not None}
+        if known:
+            try:
+                yield consumer.commit_sync(known)
+            except KafkaError:
+                return  # Whoever has them now handles that again.
+
+    return RebalanceListener(on_revoked=commit, on_lost=lambda _: None)
 
 
 def heard_by(listener: Any, what: str) -> Heard | None:

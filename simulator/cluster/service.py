@@ -14,41 +14,54 @@ memory dies with the incarnation. It may be a plain function, a generator functi
 `async def`, of one record. What it raises of `KafkaError` is a failure of handling (see `after`);
 anything else is a bug of the handler, and ends the run as it would end a test.
 
-An instance whose poll has no position to go on from (auto.offset.reset=none) ends as an application
-does that does not catch that: it closes its consumer, and is gone until its node is started again.
+An instance ends as an application does that does not catch what its consumer throws: there is no
+position to go on from (auto.offset.reset=none), another has taken its group.instance.id, its group
+is gone. It closes its consumer, and is gone until its node is started again.
 
-Not modelled here: retry topics, attempt limits, dead letters, parallel handling.
+Whose group.id an instance has is a choice too, and a mistake to make:
+
+one     all have the group's: they share its partitions.
+none    no instance has any: each assigns itself all partitions, and nothing can be committed.
+random  each start of an instance draws one: it is a group of its own, which nobody else is in and
+        which knows of no commit.
+
+With `parallel`, an instance handles several records at once: see `parallel` and `Parallel`.
+
+Not modelled here: retry topics, attempt limits, dead letters.
 """
 
-import inspect
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from simulator.chance.choosers import never
-from simulator.chance.laws import Delay, constant
+from simulator.chance.laws import Delay, Pick, constant
 from simulator.cluster.context import Context
+from simulator.cluster.handlers import Steps, handler_waits, steps_of
+from simulator.cluster.rebalance_listener import committing_revoked
 from simulator.errors import (
+    BadInput,
     FencedInstance,
     KafkaError,
-    NoOffsetForPartition,
     RequestTimedOut,
 )
 from simulator.protocol.consumer_settings import ConsumerSettings, consumer_settings
 from simulator.protocol.names import MICROS_PER_MS, TopicPartition
+from simulator.scenario.parallel import Parallel
 from simulator.world.node import PowerCut
 
 if TYPE_CHECKING:
     from simulator.cluster.cluster import Cluster
     from simulator.cluster.consumer import Consumer, ConsumerRecord
+    from simulator.cluster.parallel import ParallelWork
     from simulator.world.node import Node
 
 Handler = Callable[..., Any]
 HandlerFactory = Callable[[Context], Handler]
-Steps = Generator[Any, Any, Any]
-
 RETRY_PAUSE_US = 100 * MICROS_PER_MS
+GROUP_IDS = ("one", "none", "random")
+RANDOM_GROUPS = 2**31
 
 
 @attrs.frozen
@@ -61,8 +74,15 @@ class Serving:
         commit: before, after, auto or none; see above.
         commit_each: commit after (or before) each record, not each poll.
         processing: the delay law of handling one record, before its handler runs.
-        poll_timeout_ms: how long a poll waits for records; at least 1, for time must pass.
+        poll_timeout_ms: how long a poll waits for records at most; at least 1, for time must pass.
         producer: settings of the producer by which handlers send.
+        commit_revoked: commit what a rebalance takes before it goes (in onPartitionsRevoked).
+        static: whether each instance has its node's name as its group.instance.id (KIP-345).
+        group_ids: one, none or random; see above.
+        parallel: how an instance handles several records at once; None: one after the other.
+
+    Raises:
+        BadInput: group_ids is none of these, or commits are asked for without a group.id.
     """
 
     topics: tuple[str, ...]
@@ -70,8 +90,19 @@ class Serving:
     commit: str = "after"
     commit_each: bool = False
     processing: Delay = attrs.field(default=constant(0))
-    poll_timeout_ms: int = 1_000
+    poll_timeout_ms: int = 60_000
     producer: Mapping[str, Any] = attrs.field(factory=dict)
+    commit_revoked: bool = False
+    static: bool = False
+    group_ids: str = "one"
+    parallel: Parallel | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.group_ids not in GROUP_IDS:
+            raise BadInput("group_ids is one of one, none, random:", "", self.group_ids)
+        if self.group_ids == "none" and (self.commit != "none" or self.static):
+            asked = "static" if self.static else f"commit={self.commit}"
+            raise BadInput("without a group.id there is neither:", "", asked, "commit='none'")
 
 
 class Service:
@@ -91,11 +122,18 @@ class Service:
         self._factory = factory
         self._busy: dict[str, int] = {}  # node -> the incarnation that is handling a record
         self._ended: dict[str, int] = {}  # node -> the incarnation that has given up
+        self._stopping: dict[str, int] = {}  # node -> the incarnation that was asked to end
         self._consumers: dict[str, Consumer] = {}
-        self._settings = _settings(group, serving)  # At once, so that a mistake is told at once.
+        # At once, so that a mistake is told at once; each instance has its own of these.
+        self._settings = _settings(group, serving, f"{group}-0")
         self.nodes = [
             cluster.node(f"{group}-{number}", self._boot) for number in range(instances)
         ]
+
+    @property
+    def isolation_level(self) -> str:
+        """What its consumers see of transactions."""
+        return self._settings.isolation_level
 
     @property
     def at_rest(self) -> bool:
@@ -110,8 +148,31 @@ class Service:
         """Whether every instance has given up, so that nothing more will be handled."""
         return all(self._ended.get(node.name) == node.incarnation for node in self.nodes)
 
+    @property
+    def goes_by_positions(self) -> bool:
+        """Whether how far it is can be seen by positions alone, for no commit speaks for all."""
+        return self.serving.commit == "none" or self.serving.group_ids != "one"
+
+    def stop(self, name: str) -> None:
+        """Have an instance close its consumer after the records at hand, and end in order.
+
+        It is gone until its node is started again: a crash, which finds nobody at work, does that.
+        """
+        nodes = {node.name: node for node in self.nodes}
+        if name not in nodes:
+            raise BadInput("there is no instance called", self.group, name, ", ".join(nodes))
+        self._stopping[name] = nodes[name].incarnation
+
     def position(self, where: TopicPartition) -> int:
-        """The furthest offset that any owner of a partition was handed."""
+        """The furthest offset that any owner of a partition was handed.
+
+        If each instance reads everything, it is that of the one which is furthest behind.
+        """
+        if self.serving.group_ids != "one":
+            return min(
+                (consumer.position(where) or 0) if where in consumer.assignment() else 0
+                for consumer in self._consumers.values()
+            )
         return max(
             (
                 consumer.position(where) or 0
@@ -123,6 +184,8 @@ class Service:
 
     def begins_at(self, where: TopicPartition, offset: int) -> bool:
         """Whether a reset or a seek has put the partition's owners there: nothing is to commit."""
+        if self.serving.group_ids != "one":
+            return False  # Each for itself: its position tells.
         owners = [one for one in self._consumers.values() if where in one.assignment()]
         begun = [one.begun_at(where) for one in owners]
         return bool(begun) and all(at is not None and at >= offset for at in begun)
@@ -130,7 +193,8 @@ class Service:
     def _boot(self, node: "Node") -> None:
         context = Context(self._cluster, node, self.serving.producer)
         handler = self._factory(context)
-        consumer = self._consumers[node.name] = self._cluster.consumer(node, self._settings)
+        settings = _settings(self.group, self.serving, node.name, self._drawn(node))
+        consumer = self._consumers[node.name] = self._cluster.consumer(node, settings)
         node.start(self._live(node, consumer, context, handler), "service")
 
     def _live(
@@ -138,34 +202,79 @@ class Service:
     ) -> Steps:
         serving = self.serving
         work = self._working(consumer, context, handler)
-        consumer.subscribe(serving.topics)
+        parallel = self._in_parallel(consumer, context, handler)
+        self._choose(consumer, parallel.listener if parallel is not None else None)
         timeout_ms = max(1, serving.poll_timeout_ms)
-        while True:
-            self._busy.pop(node.name, None)
-            try:
+        try:
+            if parallel is not None:
+                yield from parallel.live()  # Until it is asked to end.
+            while self._stopping.get(node.name) != node.incarnation:
                 records = yield consumer.poll(timeout_ms)
-            except NoOffsetForPartition as lost:
-                node.record(("warned", f"{node.name} stops: {type(lost).__name__}: {lost}"))
-                self._ended[node.name] = node.incarnation
-                yield consumer.close()
-                return
-            if not records:
-                continue
-            self._busy[node.name] = node.incarnation
-            if not node.point("after_poll"):
-                yield node.event()
-            yield from work(records)
+                if not records:
+                    continue
+                self._busy[node.name] = node.incarnation
+                if not node.point("after_poll"):
+                    yield node.event()
+                yield from work(records)
+                self._busy.pop(node.name, None)
+        except KafkaError as lost:  # A handler's own has been dealt with: this is the consumer's.
+            node.record(("warned", f"{node.name} stops: {type(lost).__name__}: {lost}"))
+        self._busy.pop(node.name, None)
+        self._ended[node.name] = node.incarnation
+        yield consumer.close()
+
+    def _in_parallel(
+        self, consumer: "Consumer", context: Context, handler: Handler
+    ) -> "ParallelWork | None":
+        if self.serving.parallel is None:
+            return None
+        from simulator.cluster.parallel import ParallelWork
+
+        node, incarnation = context.node, context.node.incarnation
+
+        def busy(at_work: bool) -> None:  # noqa: FBT001 - one truth is all it is told
+            if at_work:
+                self._busy[node.name] = incarnation
+            else:
+                self._busy.pop(node.name, None)
+
+        return ParallelWork(
+            self.group,
+            self.serving,
+            consumer,
+            (context, handler),
+            commit=self._committing(node, consumer),
+            busy=busy,
+            stops=lambda: self._stopping.get(node.name) == incarnation,
+        )
+
+    def _choose(self, consumer: "Consumer", listener: Any = None) -> None:
+        """Say what is consumed: with others, or, without a group.id, everything."""
+        topics = self.serving.topics
+        if self.serving.group_ids == "none":
+            layout = self._cluster.layout
+            consumer.assign(where for topic in topics for where in layout.partitions(topic))
+        else:
+            if listener is None and self.serving.commit_revoked:
+                listener = committing_revoked(consumer)
+            consumer.subscribe(topics, listener)
+
+    def _drawn(self, node: "Node") -> str:
+        """What is added to the group's name for this start of an instance."""
+        if self.serving.group_ids != "random":
+            return ""
+        draw = node.source(f"group@{node.name}", "choice", Pick(RANDOM_GROUPS))
+        return f"-{node.name.rpartition('-')[2]}-{draw():08x}"
 
     @staticmethod
     def _committing(
         node: "Node", consumer: "Consumer"
-    ) -> Callable[["ConsumerRecord | None"], Steps]:
+    ) -> Callable[[Mapping[Any, int] | None], Steps]:
         """The steps of a commit."""
         before, after = node.crash_point("before_commit"), node.crash_point("after_commit")
 
-        def commit(record: "ConsumerRecord | None") -> Steps:
-            """The positions, or just past a record; False if they are others' by now."""
-            offsets = None if record is None else {(record[0], record[1]): record[2] + 1}
+        def commit(offsets: Mapping[Any, int] | None) -> Steps:
+            """These, or all positions; False if they are others' by now."""
             while True:
                 if before is not None and not before():
                     yield node.event()
@@ -197,11 +306,11 @@ class Service:
             if before and not each and not (yield from commit(None)):
                 return
             for record in records:
-                if before and each and not (yield from commit(record)):
+                if before and each and not (yield from commit(_past(record))):
                     return
                 yield from handle(record)
                 if after and each:
-                    yield from commit(record)
+                    yield from commit(_past(record))
             if after and not each:
                 yield from commit(None)
 
@@ -219,7 +328,7 @@ class Service:
         before, after = node.crash_point("before_process"), node.crash_point("after_process")
         tells_started = trace.wants("processing_started")
         tells_ended = trace.wants("processing_ended")
-        waits = _waits(handler)
+        waits = handler_waits(handler)
 
         def handle(record: "ConsumerRecord") -> Steps:
             context.record = record
@@ -244,7 +353,7 @@ class Service:
                     made = handler(record)
                     if waits or hasattr(made, "throw"):  # The latter wraps one that waits.
                         context.plain = False
-                        yield from _steps(made)
+                        yield from steps_of(made)
                     elif not node.gate.open:  # It swallowed its own death.
                         yield event()
                 except KafkaError as failed:
@@ -266,33 +375,20 @@ class Service:
         return handle
 
 
-def _waits(handler: Handler) -> bool:
-    """Whether the handler is a generator function or an `async def`."""
-    call: Any = handler
-    if not inspect.isroutine(handler):
-        call = getattr(handler, "__call__", handler)  # noqa: B004 - the function behind it
-    return inspect.isgeneratorfunction(call) or inspect.iscoroutinefunction(call)
+def _past(record: "ConsumerRecord") -> dict[tuple[str, int], int]:
+    """What is to be committed once a record is done."""
+    return {(record[0], record[1]): record[2] + 1}
 
 
-def _steps(work: Any) -> Steps:
-    """A coroutine or generator as steps of the caller."""
-    if inspect.iscoroutine(work):
-        result = yield from _awaiting(work)
-        return result
-    result = yield from work
-    return result
-
-
-def _awaiting(work: Any) -> Steps:
-    return (yield from work.__await__())
-
-
-def _settings(group: str, serving: Serving) -> ConsumerSettings:
-    """The settings of a group's consumers.
+def _settings(group: str, serving: Serving, node: str, drawn: str = "") -> ConsumerSettings:
+    """The settings of the consumer on a node of a group; `drawn` is added to the group.id.
 
     Raises:
         BadInput: one is unknown or not allowed.
     """
-    given = {"group.id": group, **serving.settings}
+    given: dict[str, Any] = {} if serving.group_ids == "none" else {"group.id": group + drawn}
+    if serving.static:
+        given["group.instance.id"] = node
+    given |= serving.settings
     given.setdefault("enable.auto.commit", serving.commit == "auto")
     return consumer_settings(given, f"consumers of {group}")

@@ -17,7 +17,8 @@ import attrs
 
 from simulator.chance.laws import Delay, constant
 from simulator.cluster.context import Context
-from simulator.cluster.service import Handler, HandlerFactory, Steps, _steps, _waits
+from simulator.cluster.handlers import Steps, handler_waits, steps_of
+from simulator.cluster.service import Handler, HandlerFactory
 from simulator.errors import BadInput, KafkaError
 from simulator.protocol.share_settings import ShareConsumerSettings, share_consumer_settings
 from simulator.world.node import PowerCut
@@ -41,7 +42,7 @@ class ShareServing:
             otherwise.
         group: the group's own settings, such as share.auto.offset.reset.
         processing: the delay law of handling one record, before its handler runs.
-        poll_timeout_ms: how long a poll waits for records; at least 1, for time must pass.
+        poll_timeout_ms: how long a poll waits for records at most; at least 1, for time must pass.
         producer: settings of the producer by which handlers send.
     """
 
@@ -49,7 +50,7 @@ class ShareServing:
     settings: Mapping[str, Any] = attrs.field(factory=dict)
     group: Mapping[str, Any] = attrs.field(factory=lambda: {"share.auto.offset.reset": "earliest"})
     processing: Delay = attrs.field(default=constant(0))
-    poll_timeout_ms: int = 1_000
+    poll_timeout_ms: int = 60_000
     producer: Mapping[str, Any] = attrs.field(factory=dict)
 
 
@@ -116,7 +117,7 @@ class ShareService:
     ) -> Steps:
         """Handle one record; how it is to be acknowledged."""
         node = context.node
-        waits = _waits(handler)
+        waits = handler_waits(handler)
         context.record, context.calls, context.plain = record, 0, not waits
         context.attempt = 1
         place = (self.group, record.topic, record.partition, record.offset, record.event_id)
@@ -131,7 +132,7 @@ class ShareService:
             made = handler(record)
             if waits or hasattr(made, "throw"):  # The latter wraps one that waits.
                 context.plain = False
-                made = yield from _steps(made)
+                made = yield from steps_of(made)
             elif not node.gate.open:  # It swallowed its own death.
                 yield node.event()
             kind = made if made == "reject" else "accept"

@@ -5,13 +5,11 @@
    or lets it take part (version 2: then the producer tells nothing). The produce request waits.
 2. Between question and answer the transaction may have ended: an answer counts only if no batch
    and no marker of the producer was written here since.
-3. Under version 2 a transaction may have to wait for the markers of the one before
-   (CONCURRENT_TRANSACTIONS): the leader asks again every add.partitions.to.txn.retry.backoff.ms
-   until add.partitions.to.txn.retry.backoff.max.ms have passed, then its producer has to.
+3. What is asked, and how often, stands in `participation`.
 4. Where nobody looks (`Variant.verifies_transactions`, version 1) every batch is taken.
 
 Sources: ReplicaManager.scala (handleProduceAppend, maybeSendPartitionsToTransactionCoordinator),
-AddPartitionsToTxnManager.scala, UnifiedLog.scala (maybeStartTransactionVerification), KAFKA-18654.
+UnifiedLog.scala (maybeStartTransactionVerification).
 
 Not modelled: questions about several transactions in one request; a produce request with batches of
 several producer ids (its first alone is asked about).
@@ -20,13 +18,11 @@ several producer ids (its first alone is asked about).
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from simulator.cluster.connections import Answered
-from simulator.cluster.internal_topics import TRANSACTIONS
 from simulator.cluster.later import LATER
-from simulator.cluster.peers import NOBODY
+from simulator.cluster.participation import Participation
 from simulator.protocol import messages as m
 from simulator.protocol.errors import Error
-from simulator.protocol.names import MICROS_PER_MS, UNKNOWN_OFFSET, TopicPartition
+from simulator.protocol.names import UNKNOWN_OFFSET, TopicPartition
 from simulator.protocol.partition import Partition
 from simulator.protocol.records import Batch
 from simulator.protocol.transactions import told_to_producer
@@ -34,8 +30,6 @@ from simulator.protocol.transactions import told_to_producer
 if TYPE_CHECKING:
     from simulator.cluster.broker import Broker
     from simulator.world.network import Connection
-
-VERIFYING = "verifying"  # A purpose of connections.
 
 Again = Callable[["Connection", int, m.ProduceRequest, "Verified"], Any]
 
@@ -73,23 +67,18 @@ class Verifying:
         again: Again,
     ) -> None:
         self._broker = broker
-        self._node = broker.node
         self._logs = logs
         self._refusal = refusal
         self._again = again
-        variant = broker.layout.variant
-        self._version = variant.transaction_version
-        self._looks = variant.verifies_transactions or self._version > 1
-        own = broker.layout.settings.own
-        self._backoff_us = own.add_partitions_to_txn_retry_backoff_ms * MICROS_PER_MS
-        self._patience_us = own.add_partitions_to_txn_retry_backoff_max_ms * MICROS_PER_MS
+        self._asks = Participation(broker)
 
     def look(self, connection: "Connection", number: int, body: m.ProduceRequest) -> Any:
         """What is known of a request that names a transactional id; LATER: it is asked for."""
         verified, unknown = self._known(body)
         if unknown is None:
             return verified
-        _Asking(self, (connection, number, body), self.now_us).ask(verified, unknown)
+        request = (connection, number, body)
+        self._ask(request, self._asks.now_us, verified, unknown)
         return LATER
 
     def _known(
@@ -99,7 +88,7 @@ class Verifying:
         verified = Verified()
         producer: tuple[int, int] | None = None
         for where, batch in body.batches:
-            if not (self._looks and batch.transactional) or self._refusal(where) is not None:
+            if not (self._asks.looks and batch.transactional) or self._refusal(where) is not None:
                 continue
             identity = batch.producer_id, batch.producer_epoch
             state = self._logs[where].producers.get(batch.producer_id)
@@ -115,96 +104,53 @@ class Verifying:
         if producer is None:
             return verified, None
         assert body.transactional_id is not None, "only named transactions have a coordinator"
-        asks = m.AddPartitionsToTxnRequest(
-            body.transactional_id, *producer, tuple(verified.states), self._version == 1
-        )
-        return verified, asks
+        states = tuple(verified.states)
+        return verified, self._asks.question(body.transactional_id, producer, states)
 
     def takes(self, where: TopicPartition, batch: Batch, verified: Verified | None) -> bool:
         """Whether a partition may take a batch that opens a transaction there."""
-        if not self._looks:
+        if not self._asks.looks:
             return True
         if verified is None or where not in verified.states:
             return False
         return self._logs[where].producers.get(batch.producer_id) is verified.states[where]
 
-    @property
-    def now_us(self) -> int:
-        """By a clock that does not jump."""
-        return self._node.steady_us
-
-    def again(self, asking: "_Asking") -> None:
-        """Look anew: what was known before counts no more."""
-        verified, unknown = self._known(asking.request[2])
-        if unknown is None:
-            self._go_on(asking, verified)
-        else:
-            asking.ask(verified, unknown)
-
-    def answered(
-        self, asking: "_Asking", verified: Verified, results: Mapping[TopicPartition, Error]
+    def _ask(
+        self,
+        request: tuple["Connection", int, m.ProduceRequest],
+        since_us: int,
+        verified: Verified,
+        unknown: m.AddPartitionsToTxnRequest,
     ) -> None:
-        """A coordinator has answered, or nobody has."""
-        waits = self._version > 1 and Error.CONCURRENT_TRANSACTIONS in results.values()
-        if waits and self.now_us - asking.began_us < self._patience_us:
-            self._node.after(self._backoff_us, self.again, asking)
-            return
+        def told(results: Mapping[TopicPartition, Error]) -> None:
+            if not self._asks.asks_again(results, since_us, again):
+                self._settle(request, verified, results)
+
+        def again() -> None:  # Look anew: what was known before counts no more.
+            verified, unknown = self._known(request[2])
+            if unknown is None:
+                self._go_on(request, verified)
+            else:
+                self._ask(request, since_us, verified, unknown)
+
+        self._asks.ask(unknown, told)
+
+    def _settle(
+        self,
+        request: tuple["Connection", int, m.ProduceRequest],
+        verified: Verified,
+        results: Mapping[TopicPartition, Error],
+    ) -> None:
         for where, error in results.items():
             if error is not Error.NONE:
                 del verified.states[where]
-                verified.refused[where] = told_to_producer(error, self._version)
-        self._go_on(asking, verified)
+                verified.refused[where] = told_to_producer(error, self._asks.version)
+        self._go_on(request, verified)
 
-    def _go_on(self, asking: "_Asking", verified: Verified) -> None:
-        connection, number, body = asking.request
+    def _go_on(
+        self, request: tuple["Connection", int, m.ProduceRequest], verified: Verified
+    ) -> None:
+        connection, number, body = request
         answer = self._again(connection, number, body, verified)
         if answer is not LATER:
             self._broker.answer(connection, number, answer)
-
-    def coordinator(self, transactional_id: str) -> str | None:
-        """Who is to be asked, as far as this broker knows; None or NOBODY: nobody."""
-        layout, peers = self._broker.layout, self._broker.peers
-        return peers.leader(layout.coordinator_partition(TRANSACTIONS, transactional_id))
-
-    def ask(self, target: str, body: Any, answered: Answered) -> None:
-        """Ask a coordinator."""
-        self._broker.peers.request(target, body, answered, VERIFYING)
-
-    def later(self, function: Callable[[Any], None]) -> None:
-        """In this instant, when all else is done."""
-        self._node.after(0, function)
-
-
-class _Asking:
-    """One produce request that waits."""
-
-    __slots__ = ("_verifying", "began_us", "request")
-
-    def __init__(
-        self,
-        verifying: Verifying,
-        request: tuple["Connection", int, m.ProduceRequest],
-        began_us: int,
-    ) -> None:
-        self._verifying = verifying
-        self.request = request
-        self.began_us = began_us
-
-    def ask(self, verified: Verified, body: m.AddPartitionsToTxnRequest) -> None:
-        """Ask whoever coordinates the transaction now."""
-        verifying = self._verifying
-
-        def answered(response: m.AddPartitionsToTxnResponse | None) -> None:
-            if response is None:
-                tell(Error.NETWORK_EXCEPTION)
-            else:
-                verifying.answered(self, verified, dict(response.results))
-
-        def tell(error: Error) -> None:
-            verifying.answered(self, verified, dict.fromkeys(body.partitions, error))
-
-        target = verifying.coordinator(body.transactional_id)
-        if target is None or target == NOBODY:
-            verifying.later(lambda _: tell(Error.COORDINATOR_NOT_AVAILABLE))
-        else:
-            verifying.ask(target, body, answered)

@@ -14,5 +14,6 @@ producer_settings sending admission dispatch accumulator idempotence   the produ
 transacting transaction_manager transaction_asking transaction_requests transaction_states
                                                  ... and what a transactional one has besides
 consumer_settings polling membership positions fetching committing     the consumer client
+in_progress                                      ... what it was handed and has not done with
 wire whereabouts lookup starting backoff         what clients share
 """

@@ -73,6 +73,7 @@ class Committing:
         waiting: what the application waits for: synchronous commits, and what is committed.
         in_flight: how many asynchronous commits have no answer yet.
         has_news: whether `run_callbacks` has something to do.
+        stable: what is committed is not told while a transaction may change it (KIP-447).
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Committing:
         self._completed: deque[CallBack] = deque()
         self.in_flight = 0
         self.has_news = False
+        self.stable = True
         self._fenced: FencedInstance | None = None
 
     # --- Synchronous ------------------------------------------------------------------------
@@ -325,7 +327,7 @@ class Committing:
         def answered(body: OffsetFetchResponse | None, now_us: int) -> None:
             got(self._fetched(body), now_us)
 
-        request = OffsetFetchRequest(self._lookup.group_id, partitions, require_stable=True)
+        request = OffsetFetchRequest(self._lookup.group_id, partitions, self.stable)
         self._lookup.ask(request, answered)
 
     def _fetched(self, body: OffsetFetchResponse | None) -> Consumed | KafkaError:

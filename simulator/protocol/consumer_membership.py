@@ -99,7 +99,7 @@ class ConsumerMembership:
         self.member_id = member_id
         self.state = MembershipState.UNSUBSCRIBED
         self.epoch = JOINS
-        self.now = Generation(NO_GENERATION, member_id)
+        self.now = self.joined = Generation(NO_GENERATION, member_id)
         self.target = NOTHING_YET
         self.current = NOTHING_YET
         self.life = 0
@@ -351,6 +351,8 @@ class ConsumerMembership:
     def _set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
         self.now = Generation(epoch if epoch > JOINS else NO_GENERATION, self.member_id)
+        if epoch > JOINS:
+            self.joined = self.now
 
     def _become(self, state: MembershipState) -> None:
         if state is not self.state:

@@ -29,6 +29,7 @@ class MemberRole(Protocol):
 
     Attributes:
         now: as whom commits speak, and since when.
+        joined: the last generation it was a member of: so a zombie is known by what it says.
         rejoin_needed: the next poll is to let `RebalanceRole.go_on` do its part.
         joining: that part waits for an answer.
         in_call: whether the application is inside a call.
@@ -38,6 +39,7 @@ class MemberRole(Protocol):
 
     group_id: str
     now: Generation
+    joined: Generation
     rejoin_needed: bool
     joining: bool
     in_call: bool

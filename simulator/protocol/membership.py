@@ -103,7 +103,7 @@ class Membership:
         self._heartbeat_us = settings.heartbeat_interval_ms * MICROS_PER_MS
         self.poll_us = settings.max_poll_interval_ms * MICROS_PER_MS
         self.state = MemberState.UNJOINED
-        self.now = NO_MEMBER
+        self.now = self.joined = NO_MEMBER
         self.rejoin_needed = True
         self.needs_prepare = True
         self.joining = False
@@ -230,6 +230,7 @@ class Membership:
             self._join_failed(Error.ILLEGAL_GENERATION, now_us)
         else:
             self._become(MemberState.STABLE)
+            self.joined = self.now
             self.rejoin_needed = False
             self._join_attempts = 0
             self.assignment = tuple(body.assignment or ())
@@ -323,6 +324,7 @@ class Membership:
         error = Error.NETWORK_EXCEPTION if body is None else body.error
         if error is Error.NONE:
             self._session_by_us = now_us + self._session_us
+            self._wire.unchanged = True
             return
         if error is Error.REBALANCE_IN_PROGRESS:
             self._session_by_us = now_us + self._session_us

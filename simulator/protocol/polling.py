@@ -17,7 +17,7 @@ The machine knows no clock, no network and no chance. What it wants done stands 
 driver gives back `answered`, `listened` and `tick`. There is nothing to replay: a consumer keeps
 nothing on disk.
 
-Not modelled: wakeup(), subscription by pattern, quotas, metrics.
+Not modelled: WakeupException (wakeup() just ends a poll), subscription by pattern, quotas, metrics.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -115,18 +115,26 @@ class Polling:
 
     def answered(self, token: int, body: Any, now_us: int) -> None:
         """The answer to `Ask(token, ...)`, or None when there will be none."""
-        fetching = self._fetching
-        fetching.again = False
-        self.wire.answer(token, body, now_us)
+        fetching, wire = self._fetching, self.wire
+        fetching.again = wire.unchanged = False
+        wire.answer(token, body, now_us)
         if fetching.again and self._poll is not None:
             fetching.send(now_us)  # The shortest turn: nothing is new, so ask the same again.
-        else:
+        elif not wire.unchanged:
             self._go_on(now_us)
 
     def listened(self, error: Exception | None, now_us: int) -> None:
         """The listener called by `Listen` is done; error: what it threw."""
         self._rebalancing.listened(error, now_us)
         self._go_on(now_us)
+
+    def hurry(self, now_us: int) -> bool:
+        """Let a poll that waits end as if its time were up; whether one waits."""
+        if self._poll is None:
+            return False
+        self._poll_until_us = now_us
+        self._go_on(now_us)
+        return True
 
     def tick(self, now_us: int) -> None:
         """Time has passed."""

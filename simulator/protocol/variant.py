@@ -35,6 +35,9 @@ class Variant:
         consumers_wait_for_commit: before a rebalance a consumer waits for its automatic commit;
             without, partitions go to others uncommitted if it fails, and a cooperative member
             commits again and again instead of joining (3.2.0, KAFKA-14024).
+        consumers_wait_for_stable_offsets: a consumer is not told what is committed while a
+            transaction that would change it is open (KIP-447); without, who takes a partition
+            over may begin at an offset that is past before it has handled one record.
         keeps_idle_producers: a producer is known until producer.id.expiration.ms, even when
             retention has deleted its last batch (KAFKA-7190).
         bumps_own_epoch: a producer whose sequence is lost asks for the next epoch, instead of
@@ -56,6 +59,7 @@ class Variant:
     consumers_validate: bool = attrs.field(default=True, validator=switch)
     consumers_fetch_from_followers: bool = attrs.field(default=False, validator=switch)
     consumers_wait_for_commit: bool = attrs.field(default=True, validator=switch)
+    consumers_wait_for_stable_offsets: bool = attrs.field(default=True, validator=switch)
     keeps_idle_producers: bool = attrs.field(default=True, validator=switch)
     bumps_own_epoch: bool = attrs.field(default=True, validator=switch)
     verifies_transactions: bool = attrs.field(default=True, validator=switch)

@@ -87,6 +87,7 @@ class Wire:
 
     Attributes:
         failure: what the next poll must throw, whoever found it.
+        unchanged: what was just answered gives nobody a reason to go on.
     """
 
     __slots__ = (
@@ -96,6 +97,7 @@ class Wire:
         "_next",
         "failure",
         "outbox",
+        "unchanged",
         "wake_us",
     )
 
@@ -107,6 +109,7 @@ class Wire:
         self.outbox: list[Effect] = []
         self.wake_us = NEVER
         self.failure: KafkaError | None = None
+        self.unchanged = False
 
     def ask(
         self,

@@ -37,7 +37,8 @@ class _Reader:
         self.asked: dict[tuple[Any, ...], FlatEntry] = {}  # what was asked of whom -> its sending
         self.fetched: dict[tuple[str, str, str], Draft] = {}  # node, partition, event -> arrival
         self.committed: dict[tuple[str, str], int] = {}
-        self.working: dict[str, Draft] = {}
+        # node -> (topic, partition, offset) -> what it is handling; several with parallel handlers
+        self.working: dict[str, dict[tuple[str, int, int], Draft]] = {}
         self.down: dict[tuple[str, str], Draft] = {}
         self.joining: dict[str, FlatEntry] = {}
         self.rebalances: dict[tuple[str, int], Draft] = {}
@@ -238,22 +239,19 @@ class _Reader:
         group, topic, partition, offset, event_id = entry[4][1:]
         node = self.member(entry[2], group)
         where = place(topic, partition)
-        made = self.working[node] = self.draft(
+        made = self.draft(
             entry, "process", node, node, None, event_ids=(event_id,), partition=where,
             offset=offset, attempt=self.again("process", group, event_id),
             cause=self.latest.get(("poll", node, event_id)),
         )  # fmt: skip
+        self.working.setdefault(node, {})[topic, partition, offset] = made
         self.latest["process", event_id] = self.latest["work", node, where] = made
 
     def processing_ended(self, entry: FlatEntry) -> None:
-        self._worked(entry, entry[4][6])
-
-    def _worked(self, entry: FlatEntry, outcome: str) -> None:
-        began = self.working.pop(entry[2], None)
+        _, _, topic, partition, offset, _, outcome = entry[4]
+        began = self.working.get(entry[2], {}).pop((topic, partition, offset), None)
         if began is not None:
-            began["until_us"] = entry[1]
-            if outcome != "done":
-                began.update(kind="failed", detail=outcome)
+            _worked(began, entry[1], outcome)
 
     def offset_committed(self, entry: FlatEntry) -> None:
         group, topic, partition, offset = entry[4][1:5]
@@ -344,7 +342,8 @@ class _Reader:
 
     def node_crashed(self, entry: FlatEntry) -> None:
         node, (_, mode, point) = entry[2], entry[4]
-        self._worked(entry, "crash")
+        for began in self.working.pop(node, {}).values():
+            _worked(began, entry[1], "crash")
         detail = mode if point in ("", "at") else f"{mode}, {point}"
         self.down["crash", node] = self.draft(entry, "crash", node, node, None, detail=detail)
         self.up("pause", entry)
@@ -363,6 +362,13 @@ class _Reader:
         began = self.down.pop((kind, entry[2]), None)
         if began is not None:
             began["until_us"] = entry[1]
+
+
+def _worked(began: Draft, until_us: int, outcome: str) -> None:
+    """It was handled until then."""
+    began["until_us"] = until_us
+    if outcome != "done":
+        began.update(kind="failed", detail=outcome)
 
 
 _RULES: dict[str, Callable[[_Reader, FlatEntry], None]] = {

@@ -30,6 +30,8 @@ PROMISES = (
     "key_order",
     "committed_never_regresses",
     "never_committed_past_processed",
+    "one_owner",
+    "fenced_never_commits",
     "drained",
     "answered_at_last",
     "acknowledged_is_read",
@@ -46,6 +48,11 @@ PROMISES = (
     "share_records_in_one_state",
     "share_acknowledged_never_redelivered",
     "share_delivered_at_most_limit",
+    "owners_write_in_turn",
+    "aborted_is_never_read",
+    "transactions_atomic",
+    "transactions_end",
+    "exactly_once_output",
 )
 FAULT_CLASSES = tuple(one for one in sites.FAULT_CLASSES if one != sites.CHOICE)
 COMMITS = ("before", "after", "auto", "transaction", "none")
@@ -69,7 +76,8 @@ class Guarantee:
             auto-commit, in the producer's transaction, or never.
         sink: where effects go: naive (each processing counts), idempotent (effect and event
             id in one transaction of the store), memory (ids remembered in a set that dies with
-            the process), transaction (an output topic, read committed).
+            the process), transaction (an output topic, whose committed records are counted once
+            for each place where one lies).
         promises: names of checks.
         fault_classes: under these the promises hold; outside them nothing is promised.
     """

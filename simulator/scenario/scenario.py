@@ -25,6 +25,7 @@ from simulator.scenario.faults import (
     Skew,
 )
 from simulator.scenario.guarantee import AT_LEAST_ONCE, Guarantee
+from simulator.scenario.parallel import Parallel
 from simulator.scenario.topology import Topology
 from simulator.scenario.workload import Workload
 
@@ -40,8 +41,9 @@ class Consumers:
         group: its instances are the nodes `group-0`, `group-1`, ...
         settings: Kafka consumer settings.
         processing: the delay law of processing one record.
-        poll_timeout_ms: how long one poll waits for records.
+        poll_timeout_ms: how long one poll waits for records at most.
         commit_each: commit before or after each record, where the guarantee does so for each poll.
+        parallel: how an instance handles several records at once; None: one after the other.
         handler: a factory of handlers, called once per incarnation of an instance; without
             one, each record is applied to the guarantee's sink.
     """
@@ -54,8 +56,11 @@ class Consumers:
     processing: laws.Delay = attrs.field(
         default=laws.constant(5 * MICROS_PER_MS), validator=validation.delay
     )
-    poll_timeout_ms: int = attrs.field(default=1_000, validator=validation.whole())
+    poll_timeout_ms: int = attrs.field(default=60_000, validator=validation.whole())
     commit_each: bool = attrs.field(default=False, validator=validation.switch)
+    parallel: Parallel | None = attrs.field(
+        default=None, validator=attrs.validators.optional(validation.of_type(Parallel))
+    )
     handler: Callable[..., Any] | None = attrs.field(
         default=None, validator=validation.callable_or_none
     )

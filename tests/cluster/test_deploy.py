@@ -4,6 +4,7 @@ import attrs
 import pytest
 
 from simulator.chance import constant
+from simulator.checks.catalogue import CHECKS
 from simulator.checks.delivery import never_applied_twice, never_lost
 from simulator.cluster.deploy import SINKS
 from simulator.errors import BadInput
@@ -24,6 +25,7 @@ from simulator.scenario.topology import Topic, Topology
 from simulator.scenario.workload import WorkItem, Workload, bursts
 from simulator.study.simulate import simulate
 from tests.clustered import events
+from tests.few_orders import few_orders
 
 QUICK = {"group.initial.rebalance.delay.ms": 0}
 
@@ -98,21 +100,31 @@ def test_whether_commits_are_for_each_record_is_true_or_false(value):
         Consumers(commit_each=value)
 
 
-def test_there_is_a_sink_for_each_word_but_the_one_that_is_not_modelled():
+def test_there_is_a_sink_for_each_word_but_the_one_that_is_a_topic():
     assert [*SINKS, "transaction"] == list(NAMED_SINKS)
 
 
 @pytest.mark.parametrize(
     "guarantee",
     [
-        EXACTLY_ONCE_TRANSACTIONS,
         attrs.evolve(AT_LEAST_ONCE, commit="transaction"),
         attrs.evolve(AT_LEAST_ONCE, sink="transaction"),
     ],
 )
-def test_transactions_are_refused_by_the_guarantees_name(guarantee):
-    with pytest.raises(BadInput, match=f"transactions are not modelled: '{guarantee.name}'"):
+def test_half_a_transaction_is_refused(guarantee):
+    with pytest.raises(BadInput, match="commits in transactions need a sink in transactions"):
         simulate(scenario(guarantee))
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [(), (Crash("billing-1", "before_commit"),), (Crash("billing-reader-0", "after_process"),)],
+)
+def test_transactions_and_a_reader_that_counts_each_place_once_are_exactly_once(faults):
+    trace = simulate(few_orders(EXACTLY_ONCE_TRANSACTIONS, faults=FaultPlan(faults)))
+
+    for name in ("never_lost", "never_applied_twice", "exactly_once_output", "drained"):
+        assert CHECKS[name](trace), name
 
 
 def test_a_handler_of_ones_own_takes_the_place_of_the_sink():

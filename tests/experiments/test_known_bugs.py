@@ -24,7 +24,6 @@ from experiments.known_bugs.telling import (
     told,
 )
 from simulator import (
-    CHECKS,
     BadInput,
     Clog,
     Crash,
@@ -74,12 +73,13 @@ def test_the_page_says_what_is_found():
 
 @pytest.mark.parametrize("name", ROWS)
 def test_a_row_is_whole(name):
-    """A check that there is, a fix or a slip and not both, and words for a reader."""
+    """A check, a fix or a slip or that it is allowed, and words for a reader."""
     bug = ROWS[name]
 
     assert bug.name == name
-    assert bug.anomaly in CHECKS
-    assert bool(bug.fixes) != (bug.slip is not None)
+    assert bug.sought.name == bug.anomaly
+    assert bool(bug.fixes) + (bug.slip is not None) + (bug.allowed is not None) == 1
+    assert bool(bug.promises) == (bug.allowed is not None)
     assert bug.title
     assert bug.source
     assert bug.story.endswith(".")

@@ -1,0 +1,137 @@
+"""What brokers and coordinators tell of transactions, put together: every batch and its end.
+
+1. A batch is in a transaction if its producer id is one that a transactional id was given.
+2. A marker ends all open batches of its producer in its partition; one that comes again, because
+   the first was not answered, ends nothing more.
+3. What a former leader cuts off its log is gone, and so are the ends that it had written.
+
+Not modelled: what a loss of power takes from a log, which nobody tells of batch by batch.
+"""
+
+from typing import Any
+
+from simulator.trace.trace import FlatEntry, Observer
+
+Where = tuple[str, int]
+
+OPEN = ""  # Instead of commit or abort.
+
+
+class Written:
+    """A batch that was written within a transaction.
+
+    Attributes:
+        result: commit or abort; "" while neither is written.
+        ended: the entry of its end; -1 while there is none.
+    """
+
+    __slots__ = (
+        "base", "ended", "ended_at", "event_ids", "identity", "result", "seq", "where", "writer",
+    )  # fmt: skip
+
+    def __init__(self, entry: FlatEntry) -> None:
+        self.seq, _, self.writer, _, event = entry
+        self.where: Where = event[1:3]
+        self.base: int = event[3]
+        self.event_ids: tuple[str, ...] = event[4]
+        # Producer id, epoch and sequence: the same for a batch that is written again.
+        self.identity: tuple[int, int, int] = event[5:8]
+        self.result = OPEN
+        self.ended = -1
+        self.ended_at = ("", -1)  # Who wrote the end, and at which offset.
+
+    @property
+    def end(self) -> int:
+        """The offset after it."""
+        return self.base + len(self.event_ids)
+
+
+class TransactionLog:
+    """Listens to all that is told of transactions on the servers' side.
+
+    Attributes:
+        owners: producer id -> transactional id.
+        states: transactional id -> its coordinator's word of it, and when it came, in entries.
+        open: the batches without an end, by partition and producer id.
+        ended: the number of ends that ended something.
+    """
+
+    def __init__(self) -> None:
+        self.owners: dict[int, str] = {}
+        self.states: dict[str, tuple[str, int]] = {}
+        self.open: dict[tuple[Where, int], list[Written]] = {}
+        self.ended = 0
+        self._last: dict[tuple[Where, int], list[Written]] = {}  # Those that the last end ended.
+        self._at: dict[Where, dict[int, Written]] = {}
+
+    def observers(self) -> dict[str, Observer]:
+        """For a check's own observers to be joined with."""
+        return {
+            "transaction_began": self._began,
+            "transaction_state_changed": self._changed,
+            "transaction_loaded": self._changed,
+            "batch_appended": self._appended,
+            "transaction_marker_written": self._ends,
+            "log_truncated": self._truncated,
+        }
+
+    def holding(self, where: Where, offset: int) -> Written | None:
+        """The batch that lies at an offset, if it was written in a transaction."""
+        return self._at.get(where, {}).get(offset)
+
+    def batches(self) -> list[Written]:
+        """Every batch, each once, in order."""
+        found = {one.seq: one for placed in self._at.values() for one in placed.values()}
+        return [found[seq] for seq in sorted(found)]
+
+    def _began(self, entry: FlatEntry) -> None:
+        self.owners[entry[4][2]] = entry[4][1]
+
+    def _changed(self, entry: FlatEntry) -> None:
+        event: tuple[Any, ...] = entry[4]
+        self.owners[event[2]] = event[1]
+        self.states[event[1]] = (event[-1], entry[0])
+
+    def _appended(self, entry: FlatEntry) -> None:
+        event = entry[4]
+        if event[5] not in self.owners or not event[4]:  # Markers have no records.
+            return
+        written = Written(entry)
+        placed = self._at.setdefault(written.where, {})
+        for offset in range(written.base, written.end):
+            placed[offset] = written
+        self.open.setdefault((written.where, event[5]), []).append(written)
+
+    def _ends(self, entry: FlatEntry) -> None:
+        seq, _, node, _, (_, topic, partition, offset, producer_id, _, result) = entry
+        which = (topic, partition), producer_id
+        ended = self.open.pop(which, None)
+        if ended is None:
+            ended = self._last.get(which, [])
+        else:
+            self._last[which] = ended
+            self.ended += 1
+        for one in ended:
+            if one.result == OPEN:
+                one.result, one.ended = result, seq
+            one.ended_at = (node, offset)
+
+    def _truncated(self, entry: FlatEntry) -> None:
+        _, _, node, _, (_, topic, partition, offset, _) = entry
+        where = topic, partition
+        placed = self._at.get(where, {})
+        for at in [one for one in placed if one >= offset]:
+            if placed[at].writer == node:
+                self._forget(placed.pop(at))
+        for one in placed.values():
+            if one.ended_at[0] == node and one.ended_at[1] >= offset and one.result != OPEN:
+                one.result, one.ended = OPEN, -1
+                self.open.setdefault((where, one.identity[0]), []).append(one)
+
+    def _forget(self, one: Written) -> None:
+        which = one.where, one.identity[0]
+        left = [other for other in self.open.get(which, ()) if other is not one]
+        if left:
+            self.open[which] = left
+        else:
+            self.open.pop(which, None)

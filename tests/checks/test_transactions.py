@@ -1,0 +1,243 @@
+"""The checks of transactions: each kept, each broken, and where each cannot tell."""
+
+import pytest
+
+from simulator.checks.check import watch
+from simulator.checks.transactions import (
+    aborted_is_never_read,
+    aborted_is_never_read_by,
+    transactions_atomic,
+    transactions_end,
+)
+from simulator.checks.transactions_output import exactly_once_output, exactly_once_output_for
+from simulator.checks.verdict import Status
+from simulator.trace.trace import Trace
+
+KEPT, BROKEN, CANNOT_TELL = Status.KEPT, Status.BROKEN, Status.CANNOT_TELL
+QUIET = (("@world", "faults_ended"), ("@world", "run_ended", "quiet"))
+CUT = (("@world", "faults_ended"), ("@world", "run_ended", "horizon"))
+
+
+def told(*events):
+    """A trace of these events; one that begins with @node was told by that node."""
+    trace = Trace()
+    for number, event in enumerate(events):
+        elsewhere = event[0].startswith("@")
+        node = event[0][1:] if elsewhere else "app"
+        trace.record(number * 1_000, node, (), event[1:] if elsewhere else event)
+    return trace
+
+
+def began(producer_id=7, whose="pay"):
+    return ("transaction_began", whose, producer_id, 0)
+
+
+def wrote(offset, *event_ids, producer_id=7, partition=0, sequence=0, node="b"):
+    told = (event_ids, producer_id, 0, sequence)
+    return (f"@{node}", "batch_appended", "bills", partition, offset, *told)
+
+
+def marker(offset, result="commit", producer_id=7, partition=0, node="b"):
+    place = ("bills", partition, offset)
+    return (f"@{node}", "transaction_marker_written", *place, producer_id, 0, result)
+
+
+def polled(offset, event_id, group="audit", partition=0, topic="bills"):
+    return ("@reader", "record_polled", group, topic, partition, offset, event_id)
+
+
+def ending(result, *event_ids, whose="pay"):
+    return ("transaction_ending", whose, result, event_ids, ())
+
+
+def ended(result, outcome="done", whose="pay"):
+    error = "NONE" if outcome == "done" else "PRODUCER_FENCED"
+    return ("transaction_ended", whose, result, outcome, error)
+
+
+def state(after, whose="pay", producer_id=7):
+    return ("@c", "transaction_state_changed", whose, producer_id, 0, "Ongoing", after)
+
+
+# --- Aborted reads -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("events", "status"),
+    [
+        ((began(), wrote(0, "e1"), marker(1), polled(0, "e1")), KEPT),
+        ((wrote(0, "e1", producer_id=3), polled(0, "e1")), KEPT),  # In no transaction.
+        ((began(), wrote(0, "e1"), marker(1, "abort"), polled(0, "e1")), BROKEN),
+        ((began(), wrote(0, "e1"), polled(0, "e1"), marker(1)), BROKEN),  # Too early.
+        ((began(), wrote(0, "e1"), marker(1, producer_id=8), polled(0, "e1")), BROKEN),
+        ((began(), wrote(0, "e1"), marker(1, partition=1), polled(0, "e1")), BROKEN),
+        # A leader that had written its end alone is none any more, and cuts it off.
+        (
+            (
+                began(), wrote(0, "e1"), marker(1),
+                ("@b", "log_truncated", "bills", 0, 1, ()), polled(0, "e1"),
+            ),
+            BROKEN,
+        ),
+        (
+            (
+                began(), wrote(0, "e1"), marker(1), marker(1, node="other"),
+                ("@b", "log_truncated", "bills", 0, 1, ()), polled(0, "e1"),
+            ),
+            KEPT,
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_aborted_or_open_is_for_nobody(events, status):
+    assert aborted_is_never_read(told(*events)).status is status
+
+
+def test_a_group_that_reads_uncommitted_records_may_be_left_out():
+    trace = told(began(), wrote(0, "e1"), polled(0, "e1", group="dirty"))
+
+    assert not aborted_is_never_read(trace)
+    assert aborted_is_never_read_by("audit")(trace)
+    assert not aborted_is_never_read_by("dirty")(trace)
+
+
+def test_an_aborted_read_is_told():
+    trace = told(began(), wrote(0, "e1"), ending("abort", "e1"), marker(1, "abort"),
+                 polled(0, "e1"))  # fmt: skip
+    story = aborted_is_never_read(trace).explain(trace)
+
+    assert "reader (audit) was given e1 at bills-0@0, of an aborted transaction of pay" in story
+    assert "app asks for the abort of its transaction with it" in story
+    assert "b writes the abort of it at bills-0@1" in story
+
+
+# --- All or nothing ------------------------------------------------------------------------------
+
+COMMITTED = (began(), wrote(0, "e1"), wrote(0, "e2", partition=1), ending("commit", "e1", "e2"))
+
+
+@pytest.mark.parametrize(
+    ("events", "status"),
+    [
+        ((*COMMITTED, ended("commit"), marker(1), marker(1, partition=1), *QUIET), KEPT),
+        ((*COMMITTED, ended("commit"), marker(1), *QUIET), BROKEN),  # Half of it.
+        ((*COMMITTED, ended("commit"), marker(1), *CUT), CANNOT_TELL),
+        ((*COMMITTED, ended("commit"), marker(1), marker(1, "abort", partition=1), *QUIET), BROKEN),
+        ((*COMMITTED, marker(1), marker(1, partition=1), *QUIET), KEPT),  # It learnt nothing.
+        ((*COMMITTED, marker(1, "abort"), marker(1, "abort", partition=1), *QUIET), KEPT),
+        ((*COMMITTED, ended("commit", "unknown"), marker(1, "abort"), *QUIET), KEPT),
+        ((*COMMITTED, ended("commit", "failed"), marker(1), *QUIET), BROKEN),
+        ((began(), wrote(0, "e1"), ending("abort", "e1"), ended("abort"), marker(1)), BROKEN),
+        # What was late comes with the next transaction, which is committed.
+        (
+            (
+                began(), ending("abort", "e1"), ended("abort"), began(), wrote(0, "e1"),
+                wrote(1, "e2", sequence=1), ending("commit", "e2"), ended("commit"), marker(2),
+            ),
+            BROKEN,
+        ),
+        # The same batch, written again by the next leader.
+        (
+            (
+                began(), wrote(0, "e1"), ending("commit", "e1"), wrote(0, "e1", node="other"),
+                marker(1, node="other"), ended("commit"),
+            ),
+            KEPT,
+        ),
+    ],
+)  # fmt: skip
+def test_a_transaction_is_all_or_nothing(events, status):
+    assert transactions_atomic(told(*events)).status is status
+
+
+# --- An end to everything ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("events", "status"),
+    [
+        ((began(), wrote(0, "e1"), marker(1), state("CompleteCommit"), *QUIET), KEPT),
+        ((began(), state("CompleteAbort"), wrote(0, "e1"), *CUT), BROKEN),
+        ((began(), wrote(0, "e1"), *CUT), BROKEN),  # No coordinator ever heard of it.
+        ((began(), wrote(0, "e1"), state("Ongoing"), *CUT), CANNOT_TELL),
+        ((began(), wrote(0, "e1"), state("PrepareCommit"), *CUT), BROKEN),
+        ((began(), wrote(0, "e1"), ("@world", "faults_ended"), state("PrepareCommit"),
+          ("@world", "run_ended", "horizon")), CANNOT_TELL),
+        ((began(), state("Empty"), wrote(0, "e1")), CANNOT_TELL),  # The run goes on.
+        ((began(), state("Empty"), wrote(0, "e1"),
+          ("@b", "log_truncated", "bills", 0, 0, ("e1",)), *CUT), KEPT),
+    ],
+)  # fmt: skip
+def test_every_transaction_ends(events, status):
+    assert transactions_end(told(*events)).status is status
+
+
+# --- The output ----------------------------------------------------------------------------------
+
+
+def acked(event_id, offset):
+    return ("@shop", "record_acknowledged", event_id, "orders", 0, offset)
+
+
+def made(event_id, offset, *outputs):
+    return ("record_transformed", "billing", "orders", 0, offset, event_id, "bills", outputs)
+
+
+IN = (acked("e1", 0), made("e1", 0, "e1"))
+
+
+@pytest.mark.parametrize(
+    ("events", "status"),
+    [
+        ((*IN, polled(0, "e1"), *QUIET), KEPT),
+        ((*IN, polled(0, "e1"), polled(0, "e1"), *QUIET), KEPT),  # Read twice, at one place.
+        ((*IN, polled(0, "e1"), polled(3, "e1")), BROKEN),
+        ((*IN, polled(0, "e1"), polled(0, "e1", partition=1)), BROKEN),
+        ((*IN, made("e1", 0, "e1"), polled(0, "e1"), *QUIET), KEPT),  # Its first try was aborted.
+        # Two records that tell of one event are two inputs.
+        ((*IN, made("e1", 1, "e1"), polled(0, "e1"), polled(1, "e1"), *QUIET), KEPT),
+        ((*IN, polled(5, "other"), *QUIET), BROKEN),
+        ((*IN, acked("e2", 1), polled(0, "e1"), *QUIET), BROKEN),  # Nothing was made of it.
+        ((*IN, acked("e2", 1), polled(0, "e1"), *CUT), CANNOT_TELL),
+        ((*IN, *QUIET), CANNOT_TELL),  # Nobody reads.
+        ((acked("e1", 0), made("e1", 0, "e1/0", "e1/1"), polled(0, "e1/0"), *QUIET), BROKEN),
+        ((acked("e1", 0), made("e1", 0, "e1/0", "e1/1"), polled(0, "e1/0"), polled(1, "e1/1"),
+          *QUIET), KEPT),
+        ((*IN, acked("e2", 1), made("e2", 1), polled(0, "e1"), *QUIET), KEPT),  # Nothing is made.
+        ((*IN, made("e1", 0, "x"), polled(0, "e1"), polled(2, "x"), *QUIET), BROKEN),
+    ],
+)  # fmt: skip
+def test_what_is_read_is_what_was_made_once(events, status):
+    assert exactly_once_output(told(*events)).status is status
+
+
+SENT = ("@shop", "record_sent", "e1", "orders", "k")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"), [("commit", BROKEN), ("abort", KEPT)], ids=["commit", "abort"]
+)
+def test_an_input_of_a_transaction_counts_when_it_is_committed(outcome, status):
+    trace = told(
+        made("e0", 0, "e0"), polled(0, "e0"), ("@shop", *began()), SENT, acked("e1", 1),
+        ("@shop", *ending(outcome, "e1")), ("@shop", *ended(outcome)), *QUIET,
+    )  # fmt: skip
+
+    assert exactly_once_output(trace).status is status
+
+
+def test_the_output_is_judged_by_chosen_readers():
+    trace = told(*IN, polled(0, "e1", "dirty"), polled(2, "e1", "dirty"), polled(0, "e1"), *QUIET)
+
+    assert not exactly_once_output(trace)
+    assert exactly_once_output_for("audit")(trace)
+
+
+def test_online_and_afterwards_these_checks_say_the_same():
+    checks = (aborted_is_never_read, transactions_atomic, transactions_end, exactly_once_output)
+    kept = told(*COMMITTED, marker(1, "abort"), polled(0, "e1"), *IN, *QUIET)
+    observers, finish = watch(checks)
+    trace = Trace(keep=False, observers=observers)
+    for _, at_us, node, causes, event in kept.flat:
+        trace.record(at_us, node, causes, event)
+
+    assert finish() == tuple(check(kept) for check in checks)
