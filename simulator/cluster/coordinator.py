@@ -227,23 +227,14 @@ class Coordinators:
         """Write and make true what was decided, and answer; the answer to `request`, or LATER."""
         group_id, log = driven.group_id, driven.shard.log
         hard = [fact for fact in step.facts if isinstance(fact, HARD)]
-        commits = [fact for fact in hard if type(fact) is OffsetsCommitted]
-        producer = NO_PRODUCER
-        if hard and type(hard[0]) is TransactionalOffsetsCommitted:
-            producer = (hard[0].producer_id, hard[0].producer_epoch)
-
-        def committed(error: Error) -> None:
-            if error is _NONE:
-                for fact in commits:
-                    self._trace_commit(group_id, fact)
-
         if hard:
-            error = log.append([(group_id, fact) for fact in hard], committed, producer)
+            error = self._write(driven, hard)
             if error is not _NONE:
                 return self._not_written(request, error)
         for fact in step.facts:
             driven.machine.apply(fact)
-            if type(fact) is not OffsetsCommitted:
+            kind = type(fact)
+            if kind is not OffsetsCommitted and kind is not MemberSeen:
                 self._trace(group_id, fact)
         driven.shard.wrote(len(hard))
         replies: list[Reply] = []
@@ -258,6 +249,21 @@ class Coordinators:
                     timer.cancel()
         return self._answer(log, replies, request) if replies else LATER
 
+    def _write(self, driven: Driven, hard: list[Any]) -> Error:
+        """Write a step's hard facts; commits among them are told when they are committed."""
+        group_id = driven.group_id
+        commits = [fact for fact in hard if type(fact) is OffsetsCommitted]
+        producer = NO_PRODUCER
+        if type(hard[0]) is TransactionalOffsetsCommitted:
+            producer = (hard[0].producer_id, hard[0].producer_epoch)
+
+        def committed(error: Error) -> None:
+            if error is _NONE:
+                for fact in commits:
+                    self._trace_commit(group_id, fact)
+
+        return driven.shard.log.append([(group_id, fact) for fact in hard], committed, producer)
+
     @staticmethod
     def _not_written(request: Request | None, error: Error) -> Any:
         """The log has taken nothing: so nothing was decided."""
@@ -267,6 +273,9 @@ class Coordinators:
 
     def _answer(self, log: CoordinatorLog, replies: list[Reply], request: Request | None) -> Any:
         """Answer when all that was written so far is committed; the own answer if that is now."""
+        first = replies[0]
+        if log.alone and len(replies) == 1 and request is not None and first.to is request.id:
+            return first.body  # Most are such.
         own: Any = LATER
         waits = False
 
