@@ -54,6 +54,7 @@ UNSET = {
     "group.id": "the group's name",
     "transactional.id": "unset: no transactions",
     "group.instance.id": "unset: a dynamic member",
+    "client.rack": "unset: nowhere in particular",
     "group.remote.assignor": "as the brokers say",
     "offsets.topic.replication.factor": THREE,
     "transaction.state.log.replication.factor": THREE,

@@ -78,6 +78,7 @@ NOT_MODELLED = {
     **NOT_MODELLED_OF_CONTROLLERS,
     **NOT_MODELLED_OF_TRANSACTIONS,
     **NOT_MODELLED_OF_SHARE_GROUPS,
+    "broker.rack": "the racks of the topology say where each broker stands",
     "default.replication.factor": "each topic of the topology says how often it is kept",
     "auto.create.topics.enable": "topics are part of the topology",
     "num.partitions": "each topic of the topology says how many it has",

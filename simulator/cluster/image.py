@@ -5,7 +5,7 @@ It may be behind, and so is what it tells clients: their metadata are stale then
 Source: MetadataImage.java, KRaftMetadataCache.java.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from simulator.cluster.internal_topics import INTERNAL
@@ -20,14 +20,19 @@ MOVED = (Error.NOT_LEADER_OR_FOLLOWER, Error.FENCED_LEADER_EPOCH)
 class Image:
     """Brokers, topics and partitions.
 
+    Args:
+        brokers: all that there are.
+        racks: where they stand, if they have racks.
+
     Attributes:
         alive: brokers that are neither fenced nor shutting down, with their epochs. It is looked
             at by every replica, and changed here alone.
         partitions: the newest word on each partition.
     """
 
-    def __init__(self, brokers: tuple[str, ...]) -> None:
+    def __init__(self, brokers: tuple[str, ...], racks: Mapping[str, str]) -> None:
         self._order = brokers
+        self._racks = racks
         self.alive: dict[str, int] = {}
         self.partitions: dict[TopicPartition, PartitionRegistration] = {}
         self._topics: dict[str, list[TopicPartition]] = {}
@@ -72,7 +77,8 @@ class Image:
         """What a client is told; None asks for every topic."""
         brokers = tuple(name for name in self._order if name in self.alive)
         asked = tuple(self._topics) if topics is None else topics
-        return m.MetadataResponse(brokers, tuple(map(self._topic, asked)))
+        racks = tuple(self._racks[name] for name in brokers) if self._racks else ()
+        return m.MetadataResponse(brokers, tuple(map(self._topic, asked)), racks)
 
     def produced(self, answer: m.ProduceResponse) -> m.ProduceResponse:
         """An answer to a producer, which also tells who leads what was refused (KIP-951)."""

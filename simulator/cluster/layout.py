@@ -46,6 +46,7 @@ class Layout:
         metadata_log: the controller's log.
         first_records: what stands in it when the world begins.
         first_epochs: each broker's epoch then.
+        racks: where each broker stands; empty where brokers have no racks.
         share_groups: the own settings of share groups that have some.
     """
 
@@ -55,6 +56,7 @@ class Layout:
         self.settings = settings
         self.variant = variant
         self.brokers = topology.broker_names
+        self.racks = dict(zip(self.brokers, topology.racks, strict=bool(topology.racks)))
         self.controller = CONTROLLER
         self.controlling: ControllerSettings = controller_settings(settings.controller, "broker")
         self.replication: ReplicationConfig = attrs.evolve(
@@ -185,7 +187,8 @@ class Layout:
     def metadata(self, topics: tuple[str, ...] | None) -> m.MetadataResponse:
         """What a client is told where leaders are fixed; None asks for every topic."""
         asked = tuple(self._topics) if topics is None else topics
-        return m.MetadataResponse(self.brokers, tuple(map(self._topic_metadata, asked)))
+        told = tuple(map(self._topic_metadata, asked))
+        return m.MetadataResponse(self.brokers, told, tuple(self.racks.values()))
 
     def _topic_metadata(self, topic: str) -> m.TopicMetadata:
         if topic not in self._topics:

@@ -65,7 +65,7 @@ class Replicas:
         self._logs: Any = broker.logs
         self.replicas: dict[TopicPartition, Replica] = {}
         self.logs: dict[TopicPartition, Partition] = {}
-        self.image = Image(self.layout.brokers)
+        self.image = Image(self.layout.brokers, self.layout.racks)
         self.in_sync = InSync(self)
         self.lifecycle = Lifecycle(self)
         self._fetchers: dict[str, Fetcher] = {}

@@ -61,6 +61,7 @@ class _Said(NamedTuple):
     topics: tuple[str, ...] | None = None
     assignor: str | None = None
     assignment: Assignment | None = None
+    rack: str | None = None
 
 
 class ConsumerMembership:
@@ -96,6 +97,7 @@ class ConsumerMembership:
         self._lookup = lookup
         self._positions = positions
         self._assignor = settings.group_remote_assignor
+        self._rack = settings.client_rack or None  # No assignor of the coordinator's heeds it.
         self.member_id = member_id
         self.state = MembershipState.UNSUBSCRIBED
         self.epoch = JOINS
@@ -219,13 +221,13 @@ class ConsumerMembership:
         said = _Said() if self.state is MembershipState.JOINING else self._said
         settings, topics = self._settings, self._positions.topics
         timeout_ms = settings.max_poll_interval_ms
-        self._said = _Said(timeout_ms, topics, self._assignor, self.current)
+        self._said = _Said(timeout_ms, topics, self._assignor, self.current, self._rack)
         return ConsumerGroupHeartbeatRequest(
             self.group_id,
             self.member_id,
             self.epoch,
             settings.group_instance_id,
-            None,
+            None if self._rack == said.rack else self._rack,
             -1 if timeout_ms == said.rebalance_timeout_ms else timeout_ms,
             None if topics == said.topics else topics,
             None if self._assignor == said.assignor else self._assignor,

@@ -13,8 +13,8 @@
 
 Sources: ConsumerConfig.java, Heartbeat.java, KIP-62, KIP-345; the version claimed is 4.0.
 
-Not modelled: assignors of one's own, rack awareness, automatic topic
-creation, signs within a duration, subscription by pattern.
+Not modelled: assignors of one's own, fetching from the follower in one's rack (client.rack is for
+the assignors alone), automatic topic creation, signs within a duration, subscription by pattern.
 """
 
 import re
@@ -55,7 +55,6 @@ NOT_MODELLED: Mapping[str, str] = {
     "check.crcs": "records are not corrupted in the simulated network",
     "client.dns.lookup": _SOCKETS,
     "client.id": "the node's name is the client id",
-    "client.rack": "brokers have no racks: no assignor and no fetch could heed it",
     "config.providers": "write the values themselves",
     "connections.max.idle.ms": _SOCKETS,
     "enable.metrics.push": _METRICS,
@@ -190,6 +189,12 @@ def _text(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
         raise BadInput(f"{name} must be a text that is not empty:", "", value)
 
 
+def _rack(_: Any, __: "attrs.Attribute[Any]", value: Any) -> None:
+    """A text; the empty one is no rack, and one of blanks would be none of a broker's."""
+    if not isinstance(value, str) or (value and not value.strip()):
+        raise BadInput("client.rack must be a text:", "", value, "leave it out for no rack")
+
+
 def _lower(value: Any) -> Any:
     """Kafka reads it in any case."""
     return value.lower() if isinstance(value, str) else value
@@ -206,6 +211,7 @@ class ConsumerSettings:
 
     group_id: str | None = attrs.field(default=None, validator=_text)
     group_instance_id: str | None = attrs.field(default=None, validator=_text)
+    client_rack: str = attrs.field(default="", validator=_rack)
     session_timeout_ms: int = attrs.field(default=45_000, validator=whole(1, INT_MAX))
     heartbeat_interval_ms: int = attrs.field(default=3_000, validator=whole(1, INT_MAX))
     group_protocol: str = attrs.field(

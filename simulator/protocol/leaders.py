@@ -61,6 +61,8 @@ class Leaders:
         self.epochs: dict[TopicPartition, int] = {}
         self.followers: dict[TopicPartition, str] = {}
         self.partitions: dict[str, tuple[int, ...]] = {}
+        self._replicas: dict[TopicPartition, tuple[str, ...]] = {}
+        self._racks: dict[str, str] = {}  # Of the brokers told of last.
 
     def any_node(self) -> str:
         """A broker to ask what any broker can answer."""
@@ -79,6 +81,21 @@ class Leaders:
     def knows(self, topics: Sequence[str]) -> bool:
         """Whether every one of these topics was told of, if only that there is none."""
         return all(topic in self.partitions for topic in topics)
+
+    def racks(self, topics: Sequence[str]) -> dict[TopicPartition, tuple[str, ...]]:
+        """In which racks the replicas of each partition of the topics are; {} without racks.
+
+        Sorted, each rack once; "" is where a broker is that just now is not told of, and so has no
+        rack (MetadataResponse.convertToNodeArray).
+        """
+        rack_of = self._racks
+        if not rack_of:
+            return {}
+        return {
+            where: tuple(sorted({rack_of.get(node, "") for node in self._replicas.get(where, ())}))
+            for topic in topics
+            for where in (TopicPartition(topic, n) for n in self.partitions.get(topic, ()))
+        }
 
     def stale(self) -> None:
         """What is known is out of date: ask as soon as the backoff allows."""
@@ -128,6 +145,7 @@ class Leaders:
         if body.brokers:
             self._brokers = tuple(body.brokers)
             self._turn = self._brokers.index(at) if at in self._brokers else 0
+        self._racks = dict(zip(body.brokers, body.racks, strict=bool(body.racks)))
         self.nodes = dict(self.nodes)
         self.epochs = dict(self.epochs)
         self.partitions = dict(self.partitions)
@@ -144,6 +162,7 @@ class Leaders:
             if epoch < self._seen.get(partition, NO_EPOCH):
                 return
             self._seen[partition] = epoch
+        self._replicas[partition] = replicas
         if not leader:
             self._leaderless(partition)
             return

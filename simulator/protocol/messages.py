@@ -160,8 +160,11 @@ class TopicMetadata(NamedTuple):
 
 
 class MetadataResponse(NamedTuple):
+    """`racks`: where each of `brokers` stands, or nothing where brokers have no racks."""
+
     brokers: tuple[str, ...]
     topics: tuple[TopicMetadata, ...]
+    racks: tuple[str, ...] = ()
 
 
 class FindCoordinatorRequest(NamedTuple):

@@ -12,8 +12,12 @@
    before keeps its position and its pause.
 6. The listener is called inside the application's poll, and the poll goes on when it is done. If
    it fails, poll throws, but the rebalance has gone on.
+7. The leader looks on after it has assigned, and rejoins when a topic's partitions are others than
+   they were; and, if it has a client.rack, when their replicas are in other racks, for which it
+   is enough that a broker goes or comes (KAFKA-14867).
 
-Sources: ConsumerCoordinator.onJoinPrepare, onJoinComplete, onLeaderElected, onLeavePrepare.
+Sources: ConsumerCoordinator.onJoinPrepare, onJoinComplete, onLeaderElected, onLeavePrepare,
+MetadataSnapshot.
 """
 
 from collections.abc import Callable
@@ -33,6 +37,8 @@ from simulator.protocol.subscriptions import Assignors, Subscription, topics_of
 from simulator.protocol.wire import Happened, Listen, Wire
 
 Then = Callable[[Exception | None, int], None]
+# Topics' partition numbers, and in which racks each partition is.
+Snapshot = tuple[dict[str, tuple[int, ...]], dict[TopicPartition, tuple[str, ...]]]
 
 
 class Rebalancing:
@@ -64,14 +70,15 @@ class Rebalancing:
         # How long the commit before a rebalance may take.
         self._prepare_us = settings.max_poll_interval_ms * MICROS_PER_MS
         self._cooperative = settings.cooperative
-        self._assignors = Assignors(settings.partition_assignment_strategy)
+        self._rack = settings.client_rack
+        self._assignors = Assignors(settings.partition_assignment_strategy, self._rack)
         self.waits_for_commit = True
         self._committing_since: int | None = None
         self._commit_over = False
         self._commit_at_us = 0
         self._generation = NO_GENERATION
         self._protocol = ""
-        self._snapshot: dict[str, tuple[int, ...]] | None = None
+        self._snapshot: Snapshot | None = None
         self.listening: Then | None = None
 
     # --- In poll -----------------------------------------------------------------------------
@@ -187,9 +194,13 @@ class Rebalancing:
             self._leaders.refresh(now_us)
             return False
         known = self._leaders.partitions
-        self._snapshot = {topic: known[topic] for topic in topics}
-        assign = ASSIGNORS[membership.now.protocol]
-        assignments = assign(members, {topic: known[topic] for topic in topics if known[topic]}, {})
+        self._snapshot = self._view(topics)
+        racks = {
+            where: tuple(rack for rack in its if rack)
+            for where, its in self._leaders.racks(topics).items()
+        }
+        numbers = {topic: known[topic] for topic in topics if known[topic]}
+        assignments = ASSIGNORS[membership.now.protocol](members, numbers, racks)
         membership.sync(tuple(assignments.items()), now_us)
         return True
 
@@ -237,11 +248,12 @@ class Rebalancing:
         membership = self._membership
         snapshot = self._snapshot
         watches = membership.is_leader and not membership.joining
-        if snapshot is not None and watches and snapshot != self._view(tuple(snapshot)):
+        if snapshot is not None and watches and snapshot != self._view(tuple(snapshot[0])):
             membership.rejoin_needed = True
 
-    def _view(self, topics: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-        return {topic: self._leaders.partitions.get(topic, ()) for topic in topics}
+    def _view(self, topics: tuple[str, ...]) -> Snapshot:
+        numbers = {topic: self._leaders.partitions.get(topic, ()) for topic in topics}
+        return numbers, self._leaders.racks(topics) if self._rack else {}
 
     def due_us(self) -> int:
         """When the commit before a rebalance is tried again, or JoinGroup is."""

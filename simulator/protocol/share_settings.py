@@ -43,6 +43,7 @@ NOT_MODELLED_OF_GROUPS: Mapping[str, str] = {
 NOT_MODELLED_OF_SHARE_CONSUMERS: Mapping[str, str] = {
     **NOT_MODELLED_OF_CONSUMERS,
     "auto.offset.reset": _NO_OFFSETS,
+    "client.rack": "the assignor of share groups does not look at racks",
     "auto.commit.interval.ms": _NO_OFFSETS,
     "enable.auto.commit": _NO_OFFSETS,
     "group.instance.id": "share groups have no static members (Kafka refuses it too)",

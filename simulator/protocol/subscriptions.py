@@ -50,9 +50,11 @@ class Assignors:
     Args:
         names: its partition.assignment.strategy; one assignor each, which lives as long as the
             consumer, through every group membership.
+        rack: its client.rack, or "".
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], rack: str = "") -> None:
+        self._rack = rack
         self._remembered: dict[str, UserData | None] = {
             name: UserData() if name == "cooperative-sticky" else None for name in names
         }
@@ -65,7 +67,7 @@ class Assignors:
         owned, generation: what the member holds just now, and the generation that it is in.
         """
         return tuple(
-            (name, Subscription(topics, "", owned, generation, remembered))
+            (name, Subscription(topics, self._rack, owned, generation, remembered))
             for name, remembered in self._remembered.items()
         )
 

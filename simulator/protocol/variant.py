@@ -31,7 +31,8 @@ class Variant:
             still lead (KIP-966; off by default in 4.0), and an unclean shutdown ends that.
         consumers_validate: a consumer asks a new leader whether its position is still in the log
             (KIP-320 in clients, KAFKA-7747).
-        consumers_fetch_from_followers: a consumer reads from a follower of its rack (KIP-392).
+        consumers_fetch_from_followers: a consumer reads from the last replica, as from one of its
+            own rack (KIP-392).
         consumers_wait_for_commit: before a rebalance a consumer waits for its automatic commit;
             without, partitions go to others uncommitted if it fails, and a cooperative member
             commits again and again instead of joining (3.2.0, KAFKA-14024).

@@ -4,8 +4,12 @@
    patterns match is the wire; where none matches, it is `Link()`: one millisecond, no loss.
 2. An ordered link is a TCP connection: messages of one connection arrive in the order sent, a
    late one holds up those behind it. An unordered one delivers each by its own delay.
+3. Brokers may stand in racks (broker.rack), each in one. Group members that name theirs
+   (client.rack) are assigned partitions with a replica in it, by the assignors that heed racks
+   (KIP-881); nothing else is nearer for being in the same rack.
 
 Not modelled: bandwidth and congestion; a link's delay depends neither on size nor on load.
+Replicas are placed without regard to racks.
 """
 
 from collections.abc import Mapping
@@ -73,8 +77,11 @@ PLAIN_LINK = Link()
 class Topology:
     """Brokers, topics and links.
 
+    racks: the rack of each broker (broker.rack), from broker-0 on; or none at all.
+
     Raises:
-        BadInput: a topic stands twice, or has more replicas than there are brokers.
+        BadInput: a topic stands twice, or has more replicas than there are brokers; or only some
+            brokers have racks.
     """
 
     brokers: int = attrs.field(default=1, validator=validation.whole(1, MAX_NODES))
@@ -87,6 +94,9 @@ class Topology:
         default=(PLAIN_LINK,),
         converter=validation.as_tuple,
         validator=validation.each_of_type(Link),
+    )
+    racks: tuple[str, ...] = attrs.field(
+        default=(), converter=validation.as_tuple, validator=validation.names
     )
 
     def __attrs_post_init__(self) -> None:
@@ -102,6 +112,14 @@ class Topology:
                     topic.replication_factor,
                     f"at most {self.brokers}, or add brokers",
                 )
+        if self.racks and len(self.racks) != self.brokers:
+            validation.refuse(
+                self,
+                "racks",
+                "must say of every broker where it stands, or of none",
+                self.racks,
+                f"give {self.brokers}, or leave them out",
+            )
 
     @property
     def broker_names(self) -> tuple[str, ...]:

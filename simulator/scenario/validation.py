@@ -129,6 +129,12 @@ def name(instance: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
         refuse(instance, field.name, "is not a name", value, fix)
 
 
+def names(instance: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
+    """A tuple of names in Kafka's alphabet."""
+    for one in value:
+        name(instance, field, one)
+
+
 def glob(instance: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
     """A name in which *, ? and [...] stand for anything."""
     if not (isinstance(value, str) and GLOB.match(value)):

@@ -10,6 +10,7 @@ from simulator.protocol.settings import kafka_name
 DEFAULTS = {
     "group.id": None,
     "group.instance.id": None,
+    "client.rack": "",
     "session.timeout.ms": 45_000,
     "heartbeat.interval.ms": 3_000,
     "group.protocol": "classic",
@@ -85,6 +86,8 @@ def test_a_mistyped_name_is_answered_with_the_nearest(wrong, near):
         ("enable.auto.commit", "yes"),
         ("group.id", " "),
         ("group.id", 7),
+        ("client.rack", " "),
+        ("client.rack", 7),
         ("fetch.min.bytes", -1),
         ("partition.assignment.strategy", "uniform"),
         ("partition.assignment.strategy", [7]),

@@ -143,6 +143,7 @@ def scenarios(draw):
                 for name in topics
             ],
             draw(st.lists(links, max_size=2)),
+            draw(st.just(()) | st.lists(names, min_size=brokers, max_size=brokers)),
         ),
         workload=Workload(
             topics[0], draw(counts), draw(arrivals), draw(keys), "the-producer", items
@@ -192,6 +193,7 @@ def test_the_example_is_read_and_written_back():
     assert made.guarantee.producer["enable.idempotence"] is False
     assert made.workload.items[1].key is None
     assert made.heal_after_ms == 20_000
+    assert made.topology.racks == ("east", "west", "east")
     assert len(made.faults) == 10
 
 

@@ -82,6 +82,20 @@ def test_a_name_keeps_to_kafkas_alphabet(name):
         Topic(name)
 
 
+def test_brokers_all_have_racks_or_none_does():
+    assert Topology(brokers=2, racks=["east", "west"]).racks == ("east", "west")
+    assert Topology(brokers=2).racks == ()
+
+    with pytest.raises(BadInput, match=r"Topology\.racks: must say of every broker.*\(give 3, or"):
+        Topology(brokers=3, racks=("east", "west"))
+
+
+@pytest.mark.parametrize("bad", ["", "a b", None, 1])
+def test_a_rack_has_a_name(bad):
+    with pytest.raises(BadInput, match=r"Topology\.racks: is not a name"):
+        Topology(racks=(bad,))
+
+
 @pytest.mark.parametrize("bad", [0, -1, 1.0, True, "3", None])
 def test_a_count_is_a_whole_number_from_1(bad):
     with pytest.raises(BadInput, match="must be a whole number from 1"):
