@@ -27,6 +27,7 @@ COMPACT_ABOVE = 1_024  # Facts in a log of one's own before it is compacted.
 SAID = {
     Error.NOT_LEADER_OR_FOLLOWER: Error.NOT_COORDINATOR,
     Error.NOT_COORDINATOR: Error.NOT_COORDINATOR,
+    Error.INVALID_PRODUCER_EPOCH: Error.INVALID_PRODUCER_EPOCH,  # Of a transaction, fenced there.
 }
 
 

@@ -297,16 +297,14 @@ class Coordinators:
         waits = True
         return own
 
-    def end_transaction(self, driven: Driven, ended: TransactionEnded) -> None:
-        """A marker was written into the group's partition: what was staged counts, or is void."""
-        machine, node = driven.machine, self._node
-        staged = machine.staged(ended.producer_id)
-        for fact in machine.decide(ended, node.now_us).facts:
+    def end_transaction(self, driven: Driven, ended: TransactionEnded) -> list[tuple[Any, ...]]:
+        """A marker was written: what was staged is void, or counts; events of what counts now."""
+        machine, group_id = driven.machine, driven.group_id
+        staged = machine.staged(ended.producer_id) if ended.result == "commit" else ()
+        for fact in machine.decide(ended, self._node.now_us).facts:
             machine.apply(fact)
-        for one in staged if ended.result == "commit" else ():
-            if machine.committed(one.partition) == one:
-                event = ("offset_committed", driven.group_id, *one.partition, one.offset, "", -1)
-                node.record(event)
+        now = [one for one in staged if machine.committed(one.partition) == one]
+        return [("offset_committed", group_id, *one.partition, one.offset, "", -1) for one in now]
 
     # --- Time ------------------------------------------------------------------------------------
 

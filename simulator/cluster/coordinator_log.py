@@ -1,9 +1,10 @@
 """Where a coordinator writes: one partition of an internal topic that its broker leads.
 
 1. Facts are appended as one batch. They count when they are committed: below the high watermark,
-   which is at once where there is one replica.
+   which is at once where there is one replica. Whoever waits for that is told in the log's order.
 2. Who begins to lead such a partition reads it from its start, and is the coordinator of all that
    stands in it; who ceases to lead it forgets, and whatever waits to be committed is refused.
+   What it has read and is not known to be committed is answered for when it is.
 3. A partition that is not there is made when somebody looks for his coordinator; until then he is
    told that there is none (COORDINATOR_NOT_AVAILABLE), and tries again.
 
@@ -160,7 +161,7 @@ class LocalLogs:
 class ReplicatedLog:
     """A partition as its leader has it: what is appended is committed when replicas have it."""
 
-    __slots__ = ("_logs", "_replica", "_waiting", "alone", "epoch", "where")
+    __slots__ = ("_logs", "_mark", "_replica", "_tells", "_waiting", "alone", "epoch", "where")
 
     def __init__(self, logs: "ReplicatedLogs", where: TopicPartition, replica: "Replica") -> None:
         self.where = where
@@ -169,6 +170,11 @@ class ReplicatedLog:
         self._logs = logs
         self._replica = replica
         self._waiting: deque[tuple[int, Done]] = deque()  # Up to which offset, and who waits.
+        log = replica.log
+        self._mark = log.high_watermark
+        self._tells = False
+        if self._mark < log.log_end_offset:  # It is read too, and may be lost yet.
+            self._waiting.append((log.log_end_offset, _nobody))
 
     def read(self) -> Iterator[Entry]:
         """See CoordinatorLog."""
@@ -185,6 +191,9 @@ class ReplicatedLog:
     ) -> Error:
         """See CoordinatorLog."""
         records = tuple(record for entry in entries for record in encode(entry))
+        if not records:  # A commit of no offsets.
+            self.settle(done)
+            return _NONE
         producer_id, epoch = producer
         batch = Batch(
             records,
@@ -204,7 +213,8 @@ class ReplicatedLog:
         if error is not _NONE:
             return error
         log = self._replica.log
-        if log.high_watermark >= log.log_end_offset:
+        # Behind whoever waits: he is about to be told (see `committed`).
+        if not self._waiting and log.high_watermark >= log.log_end_offset:
             done(_NONE)
         else:
             self._waiting.append((log.log_end_offset, done))
@@ -218,10 +228,20 @@ class ReplicatedLog:
             done(_NONE)
 
     def committed(self, high_watermark: int) -> None:
-        """The mark has moved."""
+        """The mark has moved.
+
+        Who is told may answer, and so let a request in whose append moves the mark again. The
+        others hear of it when that append is done: else what they let in would be decided before
+        what was appended earlier counts.
+        """
+        self._mark = high_watermark
+        if self._tells:
+            return
+        self._tells = True
         waiting = self._waiting
-        while waiting and waiting[0][0] <= high_watermark:
+        while waiting and waiting[0][0] <= self._mark:
             waiting.popleft()[1](_NONE)
+        self._tells = False
 
     def close(self) -> None:
         """Another broker leads now."""
@@ -231,6 +251,10 @@ class ReplicatedLog:
 
     def compact(self, entries: Iterable[Entry]) -> None:
         """Nothing: the cleaner does that."""
+
+
+def _nobody(_: Error) -> None:
+    """Whoever wrote it has led before, and hears nothing."""
 
 
 class ReplicatedLogs:

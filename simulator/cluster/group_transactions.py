@@ -2,14 +2,12 @@
 
 1. Before the first offsets of a transaction are taken, the transaction coordinator is asked whether
    the group's partition takes part in it (version 1), or lets it (version 2), as for any other
-   partition (see `verifying`). The request waits meanwhile.
+   partition (see `verifying`). The request waits meanwhile, and an answer counts only if no marker
+   of the producer came in between.
 2. The marker of a transaction stands once in the partition's log, and ends it for all groups there.
 
 Sources: GroupCoordinatorService.commitTransactionalOffsets, CoordinatorRuntime
 (scheduleTransactionalWriteOperation, completeTransaction), KIP-447, KIP-890.
-
-Not modelled: that a transaction which ended between question and answer is noticed by its producer
-state (here a fenced epoch is, by the group's own memory).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -45,7 +43,10 @@ class GroupTransactions:
         self._broker = broker
         self._coordinators = coordinators
         self._asks = Participation(broker)
-        self._open: dict[tuple[TopicPartition, int], int] = {}  # The epoch, of those who take part.
+        # By partition, leader epoch (what another leader wrote since is not known here) and
+        # producer: the epoch of those who take part.
+        self._open: dict[tuple[TopicPartition, int, int], int] = {}
+        self._markers: dict[tuple[TopicPartition, int, int], int] = {}  # How many were written.
 
     # --- Staging ---------------------------------------------------------------------------------
 
@@ -54,8 +55,10 @@ class GroupTransactions:
     ) -> Any:
         """Answer a producer's offsets, or LATER."""
         where = self._broker.layout.coordinator_partition(OFFSETS, body.group_id)
-        known = self._open.get((where, body.producer_id))
-        if not self._asks.looks or known == body.producer_epoch:
+        shard = self._coordinators.shard(where)
+        epoch = -1 if shard is None else shard.log.epoch
+        known = self._open.get((where, epoch, body.producer_id))
+        if shard is None or not self._asks.looks or known == body.producer_epoch:
             return self._coordinators.request(connection, correlation, body)
         self._ask((connection, correlation, body), where, self._asks.now_us)
         return LATER
@@ -63,20 +66,33 @@ class GroupTransactions:
     def _ask(self, request: Any, where: TopicPartition, since_us: int) -> None:
         body: TxnOffsetCommitRequest = request[2]
         producer = (body.producer_id, body.producer_epoch)
+        known = self._marked(where, body.producer_id)
 
         def told(results: "Mapping[TopicPartition, Error]") -> None:
-            if not self._asks.asks_again(results, since_us, again):
-                self._answered(request, where, results[where])
+            if self._asks.asks_again(results, since_us, again):
+                return
+            error = results[where]
+            if error is Error.NONE and known != self._marked(where, body.producer_id):
+                error = Error.INVALID_TXN_STATE  # It has ended since the question.
+            self._answered(request, where, error)
 
         def again() -> None:
             self._ask(request, where, since_us)
 
         self._asks.ask(self._asks.question(body.transactional_id, producer, (where,)), told)
 
+    def _marked(self, where: TopicPartition, producer_id: int) -> tuple[int, int]:
+        """In which leader epoch it is, and how many markers of a producer this leader wrote."""
+        shard = self._coordinators.shard(where)
+        epoch = -1 if shard is None else shard.log.epoch
+        return epoch, self._markers.get((where, epoch, producer_id), 0)
+
     def _answered(self, request: Any, where: TopicPartition, error: Error) -> None:
         connection, correlation, body = request
         if error is Error.NONE:
-            self._open[where, body.producer_id] = body.producer_epoch
+            shard = self._coordinators.shard(where)
+            if shard is not None:
+                self._open[where, shard.log.epoch, body.producer_id] = body.producer_epoch
             answer = self._coordinators.request(connection, correlation, body)
         else:
             told = _SAID.get(error) or told_to_producer(error, self._asks.version)
@@ -95,12 +111,32 @@ class GroupTransactions:
         if shard is None:
             done(Error.NOT_LEADER_OR_FOLLOWER)
             return
-        self._open.pop((where, marker.producer_id), None)
-        error = shard.log.mark(marker, done)
+        whose = (where, shard.log.epoch, marker.producer_id)
+        self._open.pop(whose, None)
+        self._markers[whose] = self._markers.get(whose, 0) + 1
+
+        commits: list[tuple[Any, ...]] = []
+        at_once: list[Error] = []  # What was told before the marker counts here.
+        counts = False
+
+        def marked(error: Error) -> None:
+            if not counts:
+                at_once.append(error)
+                return
+            for event in commits if error is Error.NONE else ():
+                self._broker.node.record(event)
+            # handleWriteTxnMarkersRequest: its sender looks for the leader, not for a coordinator.
+            away = error is Error.NOT_COORDINATOR
+            done(Error.NOT_LEADER_OR_FOLLOWER if away else error)
+
+        error = shard.log.mark(marker, marked)
         if error is not Error.NONE:
             done(error)
             return
         ended = TransactionEnded(marker.producer_id, marker.producer_epoch, marker.result)
         for driven in shard.groups.values():
-            self._coordinators.end_transaction(driven, ended)
+            commits += self._coordinators.end_transaction(driven, ended)
         shard.wrote(1)
+        counts = True
+        for told in at_once:
+            marked(told)

@@ -177,11 +177,11 @@ class _Coordinator:
         self._direct: Any = None  # The request whose answer its handler can give itself.
         self._answer: Any = LATER
 
-    def begin(self) -> None:
-        """Complete what the log tells of."""
+    def begin(self, _: Any = None) -> None:
+        """Complete what the log tells of; until that is written all else waits."""
         self._at_work = True
-        self._carry_out(self.machine.recover(self._node.now_us), None)
-        self._work()
+        if not self._over and self._carry_out(self.machine.recover(self._node.now_us), None):
+            self._work()
 
     @property
     def at_rest(self) -> bool:
@@ -240,8 +240,8 @@ class _Coordinator:
 
     # --- Carrying out ------------------------------------------------------------------------
 
-    def _carry_out(self, step: Step, message: Any) -> None:
-        """Write a step's hard facts, if it has any, then make all of them true."""
+    def _carry_out(self, step: Step, message: Any) -> bool:
+        """Write a step's hard facts, if it has any, then make all of them true; if that went."""
         hard = [fact for fact in step.facts if is_hard(fact)]
         told: list[Error] = []
         applied = False
@@ -255,10 +255,10 @@ class _Coordinator:
         if hard:
             error = self.log.append([("", fact) for fact in hard], done)
             if self._over or self._broker.is_dead:
-                return
+                return False
             if error is not Error.NONE:
                 self._refused(message, error)
-                return
+                return False
         for fact in step.facts:
             self._apply(fact)
         applied = True
@@ -268,6 +268,7 @@ class _Coordinator:
             self._counts(step, hard, told[0])
         if hard and self.log.alone:
             self._compact(len(hard))
+        return True
 
     def _counts(self, step: Step, hard: list[Any], error: Error) -> None:
         """A step's facts are committed; or there is another coordinator."""
@@ -294,7 +295,8 @@ class _Coordinator:
         if type(message) is Request:
             self._reply(message.id, refusal(message.body, _told_to_client(error)))
         else:
-            self._node.after(RETRY_MS * MICROS_PER_MS, self.tell, message)
+            again = self.begin if message is None else self.tell
+            self._node.after(RETRY_MS * MICROS_PER_MS, again, message)
 
     def _apply(self, fact: Any) -> None:
         if type(fact) is not TransitionCompleted:

@@ -9,6 +9,8 @@ If that is refused, nothing was converted.
 Rule 4: the old machine waits for nobody: whoever waits for a rebalance of it is told to join again,
 and its timers are cancelled.
 Rule 5: what a compacted disk has kept of an earlier machine of the other kind is passed over.
+Rule 6: a consumer group that is removed is a classic group without anything: what a compacted disk
+has kept of it is passed over too, and whoever comes next begins anew.
 
 When a group converts stands in consumer_group_conversion.
 
@@ -53,7 +55,7 @@ from simulator.protocol.group import Group
 from simulator.protocol.group_members import Members
 from simulator.protocol.group_pending import Offsets
 from simulator.protocol.group_state import HARD as CLASSIC_HARD
-from simulator.protocol.group_state import JoinDeadline, State, SyncDeadline
+from simulator.protocol.group_state import GroupRemoved, JoinDeadline, State, SyncDeadline
 from simulator.protocol.machine import NOTHING, Reply, Request, Step, Timer
 from simulator.protocol.messages import CommittedOffset, JoinGroupRequest
 from simulator.protocol.names import TopicPartition
@@ -204,6 +206,8 @@ class CoordinatedGroup:
     def _downgrade(self, old: ConsumerGroup, step: Step, now_us: int) -> Step:
         """After a step in which a member has gone: perhaps it was the last of the new protocol."""
         kinds = [type(fact) for fact in step.facts]
+        if GroupRemoved in kinds:  # Rule 6.
+            return Step((*step.facts, GroupConverted("classic")), step.effects)
         if MemberFenced not in kinds:
             return step
         left = old.after(step.facts)

@@ -20,6 +20,7 @@ from simulator.protocol.consumer_group_state import (
     SyncedDeadline,
 )
 from simulator.protocol.coordinated_group import CoordinatedGroup, is_hard
+from simulator.protocol.coordinator_records import decode, encode
 from simulator.protocol.errors import Error
 from simulator.protocol.group import Group
 from simulator.protocol.group_state import (
@@ -365,7 +366,29 @@ def test_a_group_that_was_removed_leaves_nothing():
     front.driven.tell(RetentionCheck())
 
     assert front.front.hard_state() == ()
-    assert front.front.state is ConsumerGroupState.ABSENT
+    assert front.front.state is State.ABSENT
+
+
+def test_whoever_joins_a_group_that_was_removed_finds_nothing_of_it():
+    """Neither where a journal was compacted meanwhile, nor where the tombstones are gone."""
+    front = Front()
+    front.join("n"), front.commit("n", 1), front.leave("n")
+    front.join("o"), front.leave("o")
+    front.wait(8 * 24 * 60 * 60_000)
+    front.driven.tell(RetentionCheck())
+    before = len(front.driven.disk)
+    front.join("k")
+    old, new = front.driven.disk[:before], front.driven.disk[before:]
+    records = [one for fact in old for one in encode(("g", fact))]
+    newest = {one.key: number for number, one in enumerate(records)}
+    kept = [records[number] for number in sorted(newest.values())]
+    left = [decode(one)[1] for one in kept if one.value is not None]
+
+    for compacted in ((), left):
+        again = CoordinatedGroup("g", front.front.rules, 99, dict(front.topics))
+        for fact in (*compacted, *new):
+            again.apply(fact)
+        assert again.hard_state() == front.front.hard_state()
 
 
 def test_commits_go_to_the_machine_itself():
