@@ -5,9 +5,9 @@
 2. The records come faster than two instances of a group can handle them, so that a backlog
    builds up, and Kafka's own defaults batch what they may: sends, appends and fetches. The run
    ends when all is handled and committed.
-3. `detail`: each record is handled in its own time and committed by itself (with replicas, where
-   a commit is itself a record that is kept three times, by polls), and the checks of
+3. `detail`: each record is handled in its own time and committed by itself, and the checks of
    what a group was given and has committed watch the run: the effect is that the handler is done.
+   `replicated` is that with three replicas, of which a commit has as many as a record.
    `batch`: a poll brings up to a hundred records, which take no time and are committed together.
 4. A run that did not deliver what it should raises, whatever its speed.
 """
@@ -183,15 +183,15 @@ CASES = (
     ),
     Case(
         "replicated",
-        "messages kept three times and committed by polls, no trace kept, per raw SimPy timeout",
+        "messages in full detail, they and their commits kept three times, no trace kept",
         0.012,
-        partial(detail_costs, keep=False, replicas=3, each=False),
+        partial(detail_costs, keep=False, replicas=3),
     ),
     Case(
-        "committed",
-        "the same with each committed by itself, three times too",
-        0.004,
-        partial(detail_costs, keep=False, replicas=3),
+        "replicated-polls",
+        "the same, committed by polls",
+        0.012,
+        partial(detail_costs, keep=False, replicas=3, each=False),
     ),
     Case(
         "batch",

@@ -3,7 +3,8 @@
 1. `rebalance`: a hundred members share a thousand partitions, and more; from the first JoinGroup
    until everybody has what he was assigned.
 2. `members`: a thousand members, of which one has a partition, beat for an hour by Kafka's own
-   defaults. Nothing is written.
+   defaults. Nothing is written. `owners`: each has a partition, and so asks for records as well,
+   twice a second; the first tenth of the hour is run.
 3. A run in which not every partition has its owner in the end raises, whatever its speed.
 """
 
@@ -25,6 +26,7 @@ MEMBERS, PARTITIONS = 100, 1_000
 IDLE_MEMBERS = 1_000
 SETTLED_MS = 30_000
 HOUR_MS = 3_600_000
+OWNERS_SHARE = 0.1
 
 
 def group(members: int, partitions: int, for_ms: float, **settings: str) -> None:
@@ -60,10 +62,13 @@ def rebalance_costs(size: float, **settings: str) -> Costs:
     return Costs(cost(partial(group, members, partitions, SETTLED_MS, **settings), 1))
 
 
-def member_costs(size: float) -> Costs:
-    """The seconds that an hour of heartbeats takes."""
+def member_costs(size: float, *, owners: bool = False) -> Costs:
+    """The seconds that an hour of heartbeats takes, or of the fetches of owners too."""
     members = max(2, int(IDLE_MEMBERS * min(1, size * 10)))
-    return Costs(cost(partial(group, members, 1, max(SETTLED_MS, HOUR_MS * size)), 1))
+    partitions = members if owners else 1
+    share = OWNERS_SHARE if owners else 1
+    for_ms = max(SETTLED_MS, HOUR_MS * size * share)
+    return Costs(cost(partial(group, members, partitions, for_ms), share))
 
 
 CASES = (
@@ -88,6 +93,14 @@ CASES = (
         f"CPU seconds of an idle hour with {IDLE_MEMBERS} members in a group",
         40.0,
         member_costs,
+        at_most=True,
+        rounds_most=1,
+    ),
+    Case(
+        "owners",
+        "the same where each of them has a partition",
+        40.0,
+        partial(member_costs, owners=True),
         at_most=True,
         rounds_most=1,
     ),

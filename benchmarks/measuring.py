@@ -94,8 +94,8 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
-def cost(work: Callable[[], object], units: int) -> Cost:
-    """The cost of a unit of work that does so many of them."""
+def cost(work: Callable[[], object], units: float) -> Cost:
+    """The cost of a unit of work that does so many of them, or such a share of one."""
     return lambda: seconds(work) / units
 
 
