@@ -93,9 +93,9 @@ class Broker:
         self.housekeeping.opened(where)
 
     def topic_sizes(self) -> dict[str, int]:
-        """How many partitions each topic has, as far as this broker knows."""
+        """How many partitions each topic has, as far as this broker knows. Do not change it."""
         if self.replicas is None:
-            return {name: topic.partitions for name, topic in self.layout.topics.items()}
+            return self.layout.sizes
         return self.replicas.image.sizes
 
     def refusal(self, where: TopicPartition) -> Error | None:

@@ -28,6 +28,7 @@ class Image:
         alive: brokers that are neither fenced nor shutting down, with their epochs. It is looked
             at by every replica, and changed here alone.
         partitions: the newest word on each partition.
+        sizes: how many partitions each topic of the application has.
     """
 
     def __init__(self, brokers: tuple[str, ...], racks: Mapping[str, str]) -> None:
@@ -37,6 +38,7 @@ class Image:
         self.partitions: dict[TopicPartition, PartitionRegistration] = {}
         self._topics: dict[str, list[TopicPartition]] = {}
         self._told: dict[str, m.TopicMetadata] = {}
+        self.sizes: dict[str, int] = {}
 
     def learn(self, records: Iterable[Any]) -> list[PartitionRegistration]:
         """Take over records of the controller's log; the partitions that have changed."""
@@ -53,19 +55,13 @@ class Image:
                         self.alive[broker] = epoch
         for where, record in changed.items():
             if where not in self.partitions:
-                self._topics.setdefault(where.topic, []).append(where)
+                known = self._topics.setdefault(where.topic, [])
+                known.append(where)
+                if where.topic not in INTERNAL:
+                    self.sizes = {**self.sizes, where.topic: len(known)}
             self.partitions[where] = record
             self._told.pop(where.topic, None)
         return list(changed.values())
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """How many partitions each topic of the application has."""
-        return {
-            topic: len(partitions)
-            for topic, partitions in self._topics.items()
-            if topic not in INTERNAL
-        }
 
     def not_here(self, where: TopicPartition) -> Error:
         """Why a broker that has no replica of a partition does not serve it."""

@@ -46,6 +46,7 @@ class Layout:
         metadata_log: the controller's log.
         first_records: what stands in it when the world begins.
         first_epochs: each broker's epoch then.
+        sizes: how many partitions each topic has.
         racks: where each broker stands; empty where brokers have no racks.
         share_groups: the own settings of share groups that have some.
     """
@@ -68,6 +69,7 @@ class Layout:
         self.first_records: tuple[Any, ...] = ()
         self.first_epochs: dict[str, int] = {}
         self.share_groups: dict[str, ShareGroupSettings] = {}
+        self.sizes: dict[str, int] = {}
         self._producer_ids = count()
         self._leaders: dict[TopicPartition, str] = {}
         self._topics: dict[str, Topic] = {}
@@ -102,6 +104,7 @@ class Layout:
         number = tuple(self._topics).index(topic.name)
         partitions = tuple(TopicPartition(topic.name, n) for n in range(topic.partitions))
         self._partitions[topic.name] = partitions
+        self.sizes = {**self.sizes, topic.name: topic.partitions}
         for where in partitions:
             leader = self.brokers[(where.partition + number) % len(self.brokers)]
             self._leaders.setdefault(where, leader)

@@ -88,12 +88,8 @@ class ShareGroups:
             return ShareGroupHeartbeatResponse(Error.NOT_COORDINATOR)
         driven = self._groups.get(body.group_id) or self._load(body.group_id)
         request = Request((connection, correlation), body, connection.client.name)
-        step = driven.machine.decide(request, self._sizes())
+        step = driven.machine.decide(request, self._broker.topic_sizes())
         return self._carry_out(driven, step, request.id)
-
-    def _sizes(self) -> dict[str, int]:
-        topics = self._broker.layout.topics
-        return {name: topic.partitions for name, topic in topics.items()}
 
     def _carry_out(self, driven: _Driven, step: Step, request: Any) -> Any:
         """Make the facts true, then carry out the effects; the answer to `request`."""
@@ -129,7 +125,8 @@ class ShareGroups:
     def _expired(self, what: tuple[_Driven, Any]) -> None:
         driven, name = what
         driven.timers.pop(name, None)
-        self._carry_out(driven, driven.machine.decide(Timer(name), self._sizes()), None)
+        step = driven.machine.decide(Timer(name), self._broker.topic_sizes())
+        self._carry_out(driven, step, None)
 
     def _tell(self, group_id: str, fact: Any) -> None:
         match fact:

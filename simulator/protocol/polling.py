@@ -271,7 +271,7 @@ class Polling:
         self._enter(now_us, in_listener=True)
         wanted = self._offsets(offsets)
         self._committing.commit(call, wanted, now_us + timeout_us, now_us)
-        self._membership.in_call = self._waiting
+        self._membership.in_call = bool(self._committing.waiting) or self._waiting
 
     def commit_async(
         self, now_us: int, offsets: Mapping[Any, int] | None, callback: Any = None
