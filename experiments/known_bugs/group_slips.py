@@ -10,7 +10,7 @@ from typing import Any
 
 from experiments.known_bugs.slips import patched
 from simulator.cluster import coordinator as coordinators
-from simulator.cluster.coordinator_log import ReplicatedLog
+from simulator.cluster.replicated_log import ReplicatedLog
 from simulator.protocol import assignors_sticky
 from simulator.protocol.consumer_group_decision import Rules
 from simulator.protocol.consumer_group_members import ConsumerMembers

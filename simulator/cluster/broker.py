@@ -15,13 +15,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from simulator.cluster.coordinator import Coordinators
-from simulator.cluster.coordinator_log import LocalLogs, ReplicatedLogs
+from simulator.cluster.coordinator_log import LocalLogs
 from simulator.cluster.housekeeping import Housekeeping
 from simulator.cluster.internal_topics import OFFSETS, TRANSACTIONS
 from simulator.cluster.later import LATER
 from simulator.cluster.partitions import Partitions
 from simulator.cluster.peers import Peers
 from simulator.cluster.replicas import Replicas
+from simulator.cluster.replicated_log import ReplicatedLogs
 from simulator.cluster.share_groups import ShareGroups
 from simulator.cluster.transactions import Transactions
 from simulator.protocol import messages as m

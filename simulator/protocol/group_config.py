@@ -15,14 +15,16 @@ NEW_MEMBER_JOIN_TIMEOUT_MS = 5 * 60 * 1_000
 NOT_MODELLED = {
     "offset.metadata.max.bytes": "a commit's metadata is not limited",
     "offsets.commit.timeout.ms": "a commit is answered when it is on the coordinator's disk",
-    "group.coordinator.append.linger.ms": "records are written one by one",
     "group.coordinator.threads": "a group is a machine of its own",
 }
 
 
 @attrs.frozen
 class GroupConfig:
-    """How one coordinator treats its groups (GroupCoordinatorConfig.java)."""
+    """How one coordinator treats its groups (GroupCoordinatorConfig.java).
+
+    group.coordinator.append.linger.ms counts in clusters with a controller.
+    """
 
     group_initial_rebalance_delay_ms: int = attrs.field(default=3_000, validator=whole(0))
     group_min_session_timeout_ms: int = attrs.field(default=6_000, validator=whole(1))
@@ -30,6 +32,7 @@ class GroupConfig:
     group_max_size: int = attrs.field(default=2_147_483_647, validator=whole(1))
     offsets_retention_minutes: int = attrs.field(default=10_080, validator=whole(1))
     offsets_retention_check_interval_ms: int = attrs.field(default=600_000, validator=whole(1))
+    group_coordinator_append_linger_ms: int = attrs.field(default=5, validator=whole(0))
 
     def __attrs_post_init__(self) -> None:
         if self.group_max_session_timeout_ms < self.group_min_session_timeout_ms:

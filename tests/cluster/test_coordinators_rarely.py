@@ -126,7 +126,7 @@ def test_what_a_new_coordinator_has_read_is_told_when_it_is_committed():
         program,
         Crash("broker-0", at_ms=2_002, down_ms=60_000),
         Partition(("broker-1",), ("broker-2",), 2_002, 30_000),
-        broker={"min.insync.replicas": 1},
+        broker={"min.insync.replicas": 1, "group.coordinator.append.linger.ms": 0},
     )
 
     ((offset, at_us),) = seen

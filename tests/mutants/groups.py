@@ -1,6 +1,7 @@
 """Bugs of groups: assignors that give twice, coordinators that believe, forget or hurry."""
 
-from simulator.cluster.coordinator_log import LocalLog, ReplicatedLog
+from simulator.cluster.coordinator_log import LocalLog
+from simulator.cluster.replicated_log import ReplicatedLog
 from simulator.protocol import assignors_sticky, consumer_group_reconciling
 from simulator.protocol.assignors import ASSIGNORS
 from simulator.protocol.consumer_group_members import ConsumerMembers
