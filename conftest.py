@@ -1,7 +1,8 @@
 """Every example in the documentation is run: README.md, docs/*.md, and docstrings.
 
 A Markdown block marked `python` is executed as it stands, one namespace a file; and each test
-function that a block defines is called, so that a property shown is a property that holds.
+function that a block defines is called, so that a property shown is a property that holds. A
+block may use what those above it define: they are run before it, in whatever order tests are run.
 """
 
 from sybil import Example, Sybil
@@ -13,8 +14,18 @@ from sybil.parsers.rest import DocTestParser
 RUN = PythonEvaluator()
 
 
+DONE = "blocks that were executed"  # No name that a block could use.
+
+
 def evaluate(example: Example) -> None:
     """Execute a block, then the tests that it defines."""
+    done = example.namespace.setdefault(DONE, set())
+    for above in example.document.examples():
+        place, same_kind = above.region.start, above.region.evaluator == example.region.evaluator
+        if same_kind and place < example.region.start and place not in done:
+            done.add(place)
+            RUN(above)
+    done.add(example.region.start)
     before = dict(example.namespace)
     RUN(example)
     for name, value in sorted(example.namespace.items()):

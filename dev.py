@@ -5,7 +5,7 @@
     python3 dev.py test         set up, and run the tests
     python3 dev.py lint         ... style, types, layers, spelling
     python3 dev.py check        ... lint and test
-    python3 dev.py determinism  ... the same run, under every supported Python that is installed
+    python3 dev.py determinism  ... the same run, under every supported Python and PyPy there is
     python3 dev.py nightly      ... everything that takes long, under each of them
 
 Setting up makes `.venv` beside this file, with uv where it is on the PATH and with pip where it
@@ -66,6 +66,19 @@ def find_python(version: "tuple[int, int]") -> "str | None":
     home = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
     managed = sorted((home / "versions").glob("{}.{}.*/bin/{}".format(*version, name)))
     for candidate in [shutil.which(name)] + [str(path) for path in reversed(managed)]:
+        if candidate and version_of(candidate) == version:
+            return candidate
+    return None
+
+
+def find_pypy(version: "tuple[int, int]") -> "str | None":
+    """An installed PyPy of this version of Python: on the PATH, or a version manager's."""
+    name = "pypy{}.{}".format(*version)
+    pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
+    uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR", "~/.local/share/uv/python")).expanduser()
+    managed = sorted(pyenv.glob(f"{name}-*/bin/pypy3"))
+    managed += sorted(uv.glob("pypy-{}.{}.*/bin/pypy*".format(*version)))
+    for candidate in [shutil.which(name), shutil.which("pypy3")] + [str(one) for one in managed]:
         if candidate and version_of(candidate) == version:
             return candidate
     return None
@@ -194,6 +207,19 @@ def check(python: str, rest: "list[str]") -> int:
     return max(lint(python, []), test(python, rest))
 
 
+def pypys(what: "list[str]") -> "list[str]":
+    """The same for each PyPy; there the core is held to run, and not all that tests it."""
+    found = []
+    for version in SUPPORTED:
+        name = "pypy{}.{}".format(*version)
+        python = find_pypy(version)
+        if python is None:
+            print(name + ": not installed, skipped")
+        else:
+            found.append(set_up(ROOT / f".venv-{name}", python, what))
+    return found
+
+
 def pythons(what: "list[str]") -> "list[str]":
     """An environment with `what` for each supported Python; says by name which is missing."""
     found = []
@@ -210,7 +236,7 @@ def pythons(what: "list[str]") -> "list[str]":
 def determinism(python: str, rest: "list[str]") -> int:
     """Compare one run's digest over Pythons, processes and hash seeds."""
     inside = main_environment(python)
-    others = os.pathsep.join(pythons(["-e", "."]))
+    others = os.pathsep.join(pythons(["-e", "."]) + pypys(["-e", "."]))
     command = [inside, "-m", "pytest", "-q", "-rA", "tests/test_determinism.py", *rest]
     return run(command, SIMULATOR_PYTHONS=others)
 

@@ -6,8 +6,13 @@
     logs        a poll of a long log against a poll of a short one
     memory      what a log keeps of a record besides its key and value
     clusters    messages through a whole cluster, and a cluster with nothing to do
+    groups      large groups: a rebalance, and members with nothing to do
+    crash       fifty messages and a crash; peers/ runs the same on other tools, beside it
+    searching   schedules of machines alone, by the second
+    properties  the share of the raw rate that is left under Hypothesis
+    histories   a history of a million operations, in seconds and megabytes
     __main__    the command
 
-An absolute rate says as much of the machine as of the program, so every number but two is a
-ratio of two things that were run in turn. Time is CPU time: other programs run here too.
+An absolute rate says as much of the machine as of the program, so most numbers are ratios of
+two things that were run in turn. Time is CPU time: other programs run here too.
 """

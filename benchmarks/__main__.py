@@ -9,12 +9,24 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import clusters, groups, imports, kernel, logs, memory
+from benchmarks import (
+    clusters,
+    crash,
+    groups,
+    histories,
+    imports,
+    kernel,
+    logs,
+    memory,
+    properties,
+    searching,
+)
 from benchmarks.measuring import SLACK, Case, Result, measure
 from simulator.errors import SimulatorError
 
 CASES: tuple[Case, ...] = (
-    *kernel.CASES, *clusters.CASES, *groups.CASES, *logs.CASES, *memory.CASES, *imports.CASES
+    *kernel.CASES, *clusters.CASES, *crash.CASES, *groups.CASES, *logs.CASES, *memory.CASES,
+    *imports.CASES, *histories.CASES, *searching.CASES, *properties.CASES,
 )
 PROFILED_LINES = 25
 

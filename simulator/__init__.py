@@ -12,8 +12,10 @@ Only the world runs; everything else is values and pure functions. The folders, 
     world       virtual time, network, disks, crashes: the one folder that imports SimPy
     cluster     brokers, clients and stores: short processes that let machines decide
     checks      was the promise kept?
+    histories   what anybody's clients did and saw, judged
     stats       numbers that know their error
     study       a question asked of many runs
+    searching   from "it failed once" to the smallest story, or a proof
     report      what was found, shown
     testing     for your own tests, with Hypothesis and pytest: import it by its name
     commands    the command line
@@ -31,6 +33,7 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.chance.choosers import Seeded as Seeded
     from simulator.chance.choosers import Tape as Tape
     from simulator.chance.choosers import Zero as Zero
+    from simulator.chance.healing import Healing as Healing
     from simulator.chance.laws import constant as constant
     from simulator.chance.laws import empirical as empirical
     from simulator.chance.laws import exponential as exponential
@@ -39,6 +42,10 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.chance.plans import Overlay as Overlay
     from simulator.chance.plans import Replay as Replay
     from simulator.chance.plans import Sparse as Sparse
+    from simulator.chance.portfolio import Portfolio as Portfolio
+    from simulator.chance.prefix import Prefix as Prefix
+    from simulator.chance.priorities import Priorities as Priorities
+    from simulator.chance.scope import Scope as Scope
     from simulator.chance.witness import format_witness as format_witness
     from simulator.chance.witness import parse_witness as parse_witness
     from simulator.checks.answered import answered_at_last as answered_at_last
@@ -63,14 +70,23 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.checks.logs import sends_in_order as sends_in_order
     from simulator.checks.logs import stored_once as stored_once
     from simulator.checks.order import key_order as key_order
+    from simulator.checks.order import key_read_order as key_read_order
     from simulator.checks.order import partition_order as partition_order
     from simulator.checks.progress import drained as drained
+    from simulator.checks.read_models import Logged as Logged
+    from simulator.checks.read_models import read_model as read_model
+    from simulator.checks.reading import readers_agree as readers_agree
+    from simulator.checks.reading import transactions_read_whole_by as transactions_read_whole_by
+    from simulator.checks.real_time import end_offset_never_falls as end_offset_never_falls
+    from simulator.checks.real_time import real_time_order as real_time_order
     from simulator.checks.replication import committed_is_kept as committed_is_kept
     from simulator.checks.replication import (
         high_watermark_never_falls as high_watermark_never_falls,
     )
     from simulator.checks.replication import one_leader_an_epoch as one_leader_an_epoch
     from simulator.checks.replication import replicas_agree as replicas_agree
+    from simulator.checks.stable import stable_offset_moves_within as stable_offset_moves_within
+    from simulator.checks.takeover import owners_apply_in_turn as owners_apply_in_turn
     from simulator.checks.transactions import (
         aborted_is_never_read_by as aborted_is_never_read_by,
     )
@@ -115,6 +131,10 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.errors import UniqueViolation as UniqueViolation
     from simulator.errors import UnknownSite as UnknownSite
     from simulator.errors import UnsupportedAwaitable as UnsupportedAwaitable
+    from simulator.histories.judging import Judgement as Judgement
+    from simulator.histories.judging import judge_operations as judge_operations
+    from simulator.histories.reading import read_history as read_history
+    from simulator.histories.tracing import history_of_trace as history_of_trace
     from simulator.protocol.fetching import ConsumerRecord as ConsumerRecord
     from simulator.protocol.group_metadata import GroupMetadata as GroupMetadata
     from simulator.protocol.names import TopicPartition as TopicPartition
@@ -165,6 +185,24 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.scenario.workload import skewed_keys as skewed_keys
     from simulator.scenario.workload import steady as steady
     from simulator.scenario.workload import uniform_keys as uniform_keys
+    from simulator.searching.causality import Curve as Curve
+    from simulator.searching.causality import causality as causality
+    from simulator.searching.exact import Probability as Probability
+    from simulator.searching.exact import probability as probability
+    from simulator.searching.explore import explore as explore
+    from simulator.searching.finishing import finish as finish
+    from simulator.searching.found import Exploration as Exploration
+    from simulator.searching.found import Failure as Failure
+    from simulator.searching.machines import System as System
+    from simulator.searching.machines import pooled as pooled
+    from simulator.searching.machines import search_orders as search_orders
+    from simulator.searching.prove import Proof as Proof
+    from simulator.searching.prove import prove as prove
+    from simulator.searching.rare import Rare as Rare
+    from simulator.searching.rare import rare as rare
+    from simulator.searching.schedules import Counterexample as Counterexample
+    from simulator.searching.smallest import Smallest as Smallest
+    from simulator.searching.smallest import smallest as smallest
     from simulator.stats.compare import Comparison as Comparison
     from simulator.stats.delivery import Delivery as Delivery
     from simulator.stats.estimate import Estimate as Estimate
@@ -287,7 +325,7 @@ _HOMES = {
         "never_invented",
         "never_lost",
     ),
-    "simulator.checks.order": ("key_order", "partition_order"),
+    "simulator.checks.order": ("key_order", "key_read_order", "partition_order"),
     "simulator.checks.groups": ("committed_never_regresses", "never_committed_past_processed"),
     "simulator.checks.progress": ("drained",),
     "simulator.checks.logs": (
@@ -306,6 +344,29 @@ _HOMES = {
     ),
     "simulator.checks.answered": ("answered_at_last",),
     "simulator.checks.converging": ("replicas_converge",),
+    "simulator.checks.real_time": ("end_offset_never_falls", "real_time_order"),
+    "simulator.checks.reading": ("readers_agree", "transactions_read_whole_by"),
+    "simulator.checks.stable": ("stable_offset_moves_within",),
+    "simulator.checks.read_models": ("Logged", "read_model"),
+    "simulator.checks.takeover": ("owners_apply_in_turn",),
+    "simulator.histories.reading": ("read_history",),
+    "simulator.histories.judging": ("Judgement", "judge_operations"),
+    "simulator.histories.tracing": ("history_of_trace",),
+    "simulator.searching.smallest": ("Smallest", "smallest"),
+    "simulator.searching.prove": ("Proof", "prove"),
+    "simulator.searching.finishing": ("finish",),
+    "simulator.searching.exact": ("Probability", "probability"),
+    "simulator.searching.schedules": ("Counterexample",),
+    "simulator.chance.scope": ("Scope",),
+    "simulator.searching.machines": ("System", "pooled", "search_orders"),
+    "simulator.searching.explore": ("explore",),
+    "simulator.searching.found": ("Exploration", "Failure"),
+    "simulator.searching.rare": ("Rare", "rare"),
+    "simulator.searching.causality": ("Curve", "causality"),
+    "simulator.chance.portfolio": ("Portfolio",),
+    "simulator.chance.prefix": ("Prefix",),
+    "simulator.chance.healing": ("Healing",),
+    "simulator.chance.priorities": ("Priorities",),
     "simulator.checks.catalogue": ("CHECKS",),
     "simulator.stats.estimate": ("Estimate",),
     "simulator.stats.compare": ("Comparison",),

@@ -142,29 +142,42 @@ def _owned_by_one():
 
 
 def _totals_grow():
-    """No total of a store goes back: what it has answered it does not forget."""
+    """No total of a store goes back: what it has answered it does not forget, but with its disk."""
     cases, totals, changes = Cases(), {}, 0
+
+    def on_crashed(entry):
+        if entry[4][1] == "disk":
+            for where in [one for one in totals if one[0] == entry[2]]:
+                del totals[where]
 
     def on_applied(entry):
         nonlocal changes
         changes += 1
         _, table, key, value, event_id = entry[4]
-        before = totals.get((table, key), (0, entry[0]))
+        before = totals.get((entry[2], table, key), (0, entry[0]))
         if value <= before[0]:
             said = f"{table} {key!r} was {before[0]}, and is {value} after {event_id}"
             cases.add(said, (before[1], entry[0]), (event_id,))
-        totals[table, key] = (value, entry[0])
+        totals[entry[2], table, key] = (value, entry[0])
 
     return Watching(
-        {"effect_applied": on_applied}, lambda: cases.verdict("totals_grow", changes)
+        {"effect_applied": on_applied, "node_crashed": on_crashed},
+        lambda: cases.verdict("totals_grow", changes),
     )
 
 
-def applied_within(limit_ms):
-    """A check: every event is applied within so many milliseconds of being acknowledged."""
+def applied_within(limit_ms, *, if_one_dies=None):
+    """A check: every event is applied within so many milliseconds of being acknowledged.
+
+    if_one_dies: a node's name begins so: where another crashes, or anybody a second time, nothing
+    is promised.
+    """
 
     def start():
-        cases, waiting, applied = Cases(), {}, {}
+        cases, waiting, applied, crashed = Cases(), {}, {}, []
+
+        def on_crashed(entry):
+            crashed.append(entry[2])
 
         def on_acknowledged(entry):
             waiting.setdefault(entry[4][1], entry)
@@ -173,6 +186,10 @@ def applied_within(limit_ms):
             applied.setdefault(entry[4][4], entry)
 
         def finish():
+            if if_one_dies is not None and (
+                len(crashed) > 1 or not all(one.startswith(if_one_dies) for one in crashed)
+            ):
+                return cases.verdict("applied_in_time", 0)
             for event_id, entry in waiting.items():
                 done = applied.get(event_id)
                 if done is None or done[1] > entry[1] + limit_ms * 1_000:
@@ -181,7 +198,12 @@ def applied_within(limit_ms):
             return cases.verdict("applied_in_time", len(waiting))
 
         return Watching(
-            {"record_acknowledged": on_acknowledged, "effect_applied": on_applied}, finish
+            {
+                "record_acknowledged": on_acknowledged,
+                "effect_applied": on_applied,
+                "node_crashed": on_crashed,
+            },
+            finish,
         )
 
     return Check("applied_in_time", f"Every event is applied within {limit_ms} ms.", start)

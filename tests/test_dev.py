@@ -56,6 +56,25 @@ def test_a_python_that_is_too_old_looks_for_another_and_says_which_it_needs(monk
         dev.choose_python(None)
 
 
+def test_a_pypy_is_found_by_its_name_or_among_a_version_manager_s(tmp_path, monkeypatch):
+    """`pypy3` is taken if it is of the version that is asked for."""
+    versions = {"/bin/pypy3": (3, 9), "/bin/pypy3.11": (3, 11)}
+    managed = tmp_path / "pypy-3.12.9-linux-x86_64-gnu" / "bin" / "pypy3.12"
+    managed.parent.mkdir(parents=True)
+    managed.touch()
+    monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    monkeypatch.setattr(dev.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(dev, "version_of", {**versions, str(managed): (3, 12)}.get)
+
+    assert dev.find_pypy((3, 11)) == "/bin/pypy3.11"
+    assert dev.find_pypy((3, 12)) == str(managed)
+    assert dev.find_pypy((3, 13)) is None
+    versions["/bin/pypy3"] = (3, 13)
+    monkeypatch.setattr(dev, "version_of", versions.get)
+    assert dev.find_pypy((3, 13)) == "/bin/pypy3"
+
+
 def test_what_is_set_up_follows_from_pins_python_and_place(tmp_path, monkeypatch):
     """A second time nothing is installed, and after a change of the pins all is."""
     for name in ("pyproject.toml", "constraints.txt"):

@@ -8,6 +8,16 @@
     witness    which choices were not the benign ones, as data and as one line of text
     choosers   who answers: Zero, Seeded, Tape, Recording, Forbidden
     plans      who answers from what was written down: Sparse, Replay, Overlay
+    portfolio  who answers otherwise each run: by the law, in swarms, sparsely, by priorities
+    prefix     the beginning of a witness, then anybody: Prefix
+    priorities ties by priorities: Priorities
+    healing    no more faults once the world is healed: Healing
+    atlas      where runs have met chance; placing: where deviations stand
+    likelihood how probable a portfolio's run is under the law
+    dice       numbers for what is decided before a run
+    scope      which choices a search makes, and how many: Scope
+    exhaustive every schedule of a scope, one run each: Exhaustive
+    within     a scope that is searched in the order of its faults
 
 0 is always the benign answer: no fault, first come first served, as fast as possible. A law with
 one outcome is certain: nothing is drawn for it. A choice is `(site name, k)`, the k-th time

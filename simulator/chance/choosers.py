@@ -53,6 +53,21 @@ class Chooser(Protocol):
         """The run has ended: say so if it did not ask what it had to ask."""
         return None  # noqa: RET501
 
+    def heal(self) -> None:
+        """The world has been healed: from here on, who makes faults on purpose makes none.
+
+        Each world says so once, when its hazards end; it then asks for no fault by law any more,
+        and what a plan names still happens.
+        """
+        return None  # noqa: RET501
+
+    def breaks_ties(self) -> bool:
+        """Whether to ask, at sites `tie@...`, who goes first of those who are due at one instant.
+
+        By default nobody is asked, and the first come goes first.
+        """
+        return False
+
     def flag(self, site: Site, law: Bernoulli) -> bool:
         """Whether it happens, this once; who asks often keeps the source."""
         return self.source(site, law)() != 0
@@ -220,6 +235,14 @@ class Recording(Chooser):
     def finish(self) -> None:
         """As the inner chooser."""
         self.inner.finish()
+
+    def heal(self) -> None:
+        """As the inner chooser."""
+        self.inner.heal()
+
+    def breaks_ties(self) -> bool:
+        """As the inner chooser."""
+        return self.inner.breaks_ties()
 
 
 class Forbidden(Chooser):

@@ -9,6 +9,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NoReturn
 
 import attrs
@@ -36,7 +37,7 @@ class Drawn(ABC):
     @property
     def benign(self) -> int:
         """The answer when chance is left out: 0, or the one outcome of a certain law."""
-        return next(self.draws(iter((0,))))
+        return _benign(self)
 
     @property
     @abstractmethod
@@ -55,3 +56,9 @@ class Drawn(ABC):
     def from_byte(self, byte: int) -> int:
         """The answer for one byte, taken as a word's highest eight bits; 0 for 0."""
         return self.from_bits(byte << 56)
+
+
+@lru_cache(maxsize=1_024)
+def _benign(law: Drawn) -> int:
+    # A run has hundreds of sites and few laws, and each site asks for its law's.
+    return next(law.draws(iter((0,))))

@@ -34,6 +34,9 @@ class _Plan:
     def names(self, name: str) -> bool:
         return name in self._by_site
 
+    def names_ties(self) -> bool:
+        return any(name.startswith("tie@") for name in self._by_site)
+
     def unmet(self) -> list[Choice]:
         return [(name, k) for name, k in self.witness if k >= self.asked[name][0]]
 
@@ -100,6 +103,10 @@ class Sparse(Chooser):
     def mentions(self, name: str) -> bool:
         """Whether the witness names the site."""
         return self._plan.names(name)
+
+    def breaks_ties(self) -> bool:
+        """Whether the witness names a tie."""
+        return self._plan.names_ties()
 
     def start(self) -> None:
         """No choice has been met."""
@@ -172,6 +179,10 @@ class Replay(Chooser):
         """Whether the witness names the site."""
         return self._plan.names(name)
 
+    def breaks_ties(self) -> bool:
+        """Whether the witness names a tie."""
+        return self._plan.names_ties()
+
     def start(self) -> None:
         """Nothing has been asked."""
         self._plan.start()
@@ -231,6 +242,14 @@ class Overlay(Chooser):
     def finish(self) -> None:
         """As the inner chooser."""
         self.inner.finish()
+
+    def heal(self) -> None:
+        """As the inner chooser."""
+        self.inner.heal()
+
+    def breaks_ties(self) -> bool:
+        """Whether the plan names a tie, or the inner chooser breaks them."""
+        return self._plan.names_ties() or self.inner.breaks_ties()
 
     @property
     def unmet(self) -> list[Choice]:

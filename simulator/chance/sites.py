@@ -7,6 +7,7 @@
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -45,6 +46,16 @@ class Site:
         if self.fault_class not in FAULT_CLASSES:
             known = "one of " + ", ".join(FAULT_CLASSES)
             raise BadInput("no class of fault is called", self.name, self.fault_class, known)
+
+
+@lru_cache(maxsize=16_384)
+def site_at(name: str, fault_class: str) -> Site:
+    """`Site(name, fault_class)`; runs by the thousand have the same, and each is checked once.
+
+    Raises:
+        BadInput: see `Site`.
+    """
+    return Site(name, fault_class)
 
 
 def check_site_name(name: object, where: str) -> str:

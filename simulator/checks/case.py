@@ -261,8 +261,9 @@ class Case:
             return True
         places = [place for entry in self.shown if (place := place_of(entry[4])) is not None]
         clash = len(self.wanted) > 1 and len(set(places)) < len(places)
-        followed = "replica_appended" in self.own or "log_truncated" in self.own
-        return followed and (clash or bool(self.gone))
+        cut = "log_truncated" in self.own
+        followed = "replica_appended" in self.own or cut
+        return followed and (clash or bool(self.gone) or (cut and len(self.wanted) > 1))
 
     def _withholds(self, entry: FlatEntry) -> bool:
         seq, _, node, _, event = entry

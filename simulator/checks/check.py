@@ -8,12 +8,17 @@ given time, and otherwise it cannot tell.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 import attrs
 
 from simulator.checks.verdict import Verdict, combine
 from simulator.errors import BadInput
 from simulator.trace.trace import FlatEntry, Observer, Trace
+
+SHOWN_MOST = 100  # Characters of what went wrong with a file's trace.
+
+Answer = TypeVar("Answer")
 
 
 @attrs.frozen
@@ -79,13 +84,37 @@ def watch(
     return observers, finish
 
 
-def judge(trace: Trace, checks: Iterable[Check]) -> tuple[Verdict, ...]:
+def judge(trace: Trace, checks: Iterable[Check], where: str = "") -> tuple[Verdict, ...]:
     """A verdict for each check of a kept trace, in order.
 
+    Args:
+        where: the file that the trace was read from: what it tells may never have happened, and
+            then a check need not make sense of it.
+
     Raises:
-        BadInput: the trace was not kept.
+        BadInput: the trace was not kept; or a file tells what a check cannot make sense of.
     """
-    return tuple(check(trace) for check in checks)
+    if not where:
+        return tuple(check(trace) for check in checks)
+    return tuple(made_sense_of(where, check.name, check, trace) for check in checks)
+
+
+def made_sense_of(
+    where: str, whose: str, function: Callable[..., Answer], *arguments: object
+) -> Answer:
+    """What a function makes of a trace from a file.
+
+    Raises:
+        BadInput: it fails, so the entries are at odds with each other.
+    """
+    try:
+        return function(*arguments)
+    except BadInput:
+        raise
+    except Exception as error:  # What is at odds shows in as many ways as code relies on it.
+        said = f"{type(error).__name__}: {error}".splitlines()[0][:SHOWN_MOST]
+        fix = "its entries are at odds with each other; if no one changed it, the check is wrong"
+        raise BadInput(f"{whose} cannot make sense of it:", where, said, fix) from error
 
 
 def all_of(*checks: Check, name: str = "all") -> Check:

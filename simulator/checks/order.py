@@ -2,6 +2,10 @@
 
 partition_order  between an assignment and its end, a consumer's offsets of a partition only grow
 key_order        the first effects of a key's events come in the order in which one client sent them
+key_read_order   a group is given a key's events in that order, each for the first time
+
+The last two ask nothing of partitions: they hold across a change of their number only if that is
+made with care.
 
 A gap between offsets is no anomaly: markers and compaction leave them. After a new assignment, a
 reset or a seek a consumer may go back: that is redelivery, which never_delivered_twice counts.
@@ -107,6 +111,46 @@ def _key_order() -> Watching:
     return Watching({"record_sent": on_sent, "effect_applied": on_applied}, finish)
 
 
+def _key_read_order() -> Watching:
+    cases = Cases()
+    lanes: dict[tuple[str, str, Any], int] = {}  # How many were sent.
+    sent: dict[str, tuple[tuple[str, str, Any], int]] = {}
+    # Group to topic to: what was given out, and of each lane the highest, its entry, its event.
+    groups: dict[str, dict[str, tuple[set[str], dict[Any, tuple[int, int, str]]]]] = {}
+    given = 0
+
+    def on_sent(entry: FlatEntry) -> None:
+        _, event_id, topic, key = entry[4]
+        if key is not None and event_id not in sent:
+            lane = (entry[2], topic, key)
+            lanes[lane] = number = lanes.get(lane, 0) + 1
+            sent[event_id] = (lane, number)
+
+    def on_polled(entry: FlatEntry) -> None:
+        nonlocal given
+        _, group, topic, _, _, event_id = entry[4]
+        try:
+            known, highest = groups[group][topic]
+        except KeyError:
+            known, highest = groups.setdefault(group, {}).setdefault(topic, (set(), {}))
+        if event_id in known or event_id not in sent:
+            return
+        known.add(event_id)
+        given += 1
+        lane, number = sent[event_id]
+        before = highest.get(lane)
+        if before is None or number > before[0]:
+            highest[lane] = (number, entry[0], event_id)
+        else:
+            said = f"{event_id} was given to {group} after {before[2]}, and sent before it"
+            cases.add(f"{said} with the same key", (before[1], entry[0]), (event_id, before[2]))
+
+    def finish() -> Verdict:
+        return cases.verdict("key_read_order", given)
+
+    return Watching({"record_sent": on_sent, "record_polled": on_polled}, finish)
+
+
 partition_order = Check(
     "partition_order",
     "Within an assignment a consumer is given a partition's records in their order.",
@@ -116,4 +160,9 @@ key_order = Check(
     "key_order",
     "The events of one key are first applied in the order in which they were sent.",
     _key_order,
+)
+key_read_order = Check(
+    "key_read_order",
+    "A group is first given the events of one key in the order in which they were sent.",
+    _key_read_order,
 )

@@ -10,9 +10,12 @@ record that bears no event's name.
 
 from collections.abc import Callable, Iterator
 
+from simulator.errors import BadInput
 from simulator.trace.trace import FlatEntry, Observer
 
 Place = tuple[str, int]
+
+GAP_MOST = 10_000_000  # Offsets between two records. Each costs memory here.
 
 
 class Replica:
@@ -59,10 +62,16 @@ class Replica:
         return self.seqs[place] if 0 <= place < len(self.seqs) else -1
 
     def append(self, base: int, event_ids: tuple[str, ...], seq: int) -> None:
-        """Write a batch; what is there already is written over."""
+        """Write a batch; what is there already is written over.
+
+        Raises:
+            BadInput: it lies so far behind the log's end as no cleaner leaves it.
+        """
         if not self.events:
             self.start = self.settled = base
         gap = base - self.end
+        if gap > GAP_MOST:
+            raise BadInput("no log has a gap of so many offsets:", f"entry {seq}", gap)
         if gap < 0:
             self.cut(base)
         elif gap:

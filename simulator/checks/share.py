@@ -16,10 +16,12 @@ from collections.abc import Iterator
 
 from simulator.checks.check import Check, Watching
 from simulator.checks.verdict import Cases, Verdict
+from simulator.errors import BadInput
 from simulator.trace.trace import FlatEntry
 
 Place = tuple[str, str, int]
 
+ACQUIRED_MOST = 1_000_000  # At once.
 _FINISHED = ""  # Instead of a member: no member is called so.
 _DELIVERIES = 5  # group.share.delivery.count.limit
 
@@ -33,6 +35,8 @@ def _offsets(event: tuple[object, ...]) -> Iterator[int]:
     first, last = event[4], event[5]
     assert isinstance(first, int)
     assert isinstance(last, int)
+    if last - first > ACQUIRED_MOST:
+        raise BadInput("nobody acquires so many records at once:", str(event[0]), last - first)
     return iter(range(first, last + 1))
 
 

@@ -21,16 +21,18 @@ class Written:
     """A batch that was written within a transaction.
 
     Attributes:
+        at_us: when it was written.
         result: commit or abort; "" while neither is written.
         ended: the entry of its end; -1 while there is none.
     """
 
     __slots__ = (
-        "base", "ended", "ended_at", "event_ids", "identity", "result", "seq", "where", "writer",
+        "at_us", "base", "ended", "ended_at", "event_ids", "identity", "result", "seq", "where",
+        "writer",
     )  # fmt: skip
 
     def __init__(self, entry: FlatEntry) -> None:
-        self.seq, _, self.writer, _, event = entry
+        self.seq, self.at_us, self.writer, _, event = entry
         self.where: Where = event[1:3]
         self.base: int = event[3]
         self.event_ids: tuple[str, ...] = event[4]

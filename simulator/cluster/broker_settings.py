@@ -15,6 +15,7 @@ differently.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ from simulator.protocol.group_config import NOT_MODELLED as NOT_MODELLED_OF_GROU
 from simulator.protocol.group_config import GroupConfig
 from simulator.protocol.log import LogConfig
 from simulator.protocol.replication_facts import ReplicationConfig
-from simulator.protocol.settings import kafka_name, parse_settings, whole
+from simulator.protocol.settings import MADE_MOST, kafka_name, parse_settings, whole
 from simulator.protocol.share_settings import NOT_MODELLED as NOT_MODELLED_OF_SHARE_GROUPS
 from simulator.protocol.share_settings import ShareSettings
 from simulator.protocol.topic_settings import INT_MAX, LONG_MAX, TopicSettings, topic_settings
@@ -120,8 +121,9 @@ OF_REPLICATION = (
 )
 
 
-def _names(cls: Any) -> set[str]:
-    return {kafka_name(field) for field in attrs.fields(cls)}
+@lru_cache(maxsize=64)
+def _names(cls: Any) -> frozenset[str]:
+    return frozenset(kafka_name(field) for field in attrs.fields(cls))
 
 
 OF_CONTROLLERS = tuple(sorted(_names(ControllerSettings)))
@@ -151,7 +153,7 @@ KNOWN = tuple(
 )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, cache_hash=True)
 class BrokerSettings:
     """What every broker of a cluster is configured with.
 
@@ -188,6 +190,20 @@ class BrokerSettings:
         Raises:
             BadInput: a name is unknown or not modelled, or a value is not allowed.
         """
+        # Worlds by the thousand have the same; 1, 1.0 and True are equal, and not the same.
+        key = tuple((name, type(value), value) for name, value in given.items())
+        try:
+            known = _PARSED.get(key)
+        except TypeError:  # A value that cannot be a key, such as a list.
+            return cls._read(given, where)
+        if known is None:
+            if len(_PARSED) >= MADE_MOST:
+                _PARSED.clear()
+            known = _PARSED[key] = cls._read(given, where)
+        return known
+
+    @classmethod
+    def _read(cls, given: Mapping[str, Any], where: str) -> "BrokerSettings":
         _refuse_unknown(given, where)
         warned: list[str] = []
         topic = topic_settings(_of_topics(given, where, warned), where)
@@ -235,6 +251,9 @@ class BrokerSettings:
     def log(self) -> LogConfig:
         """What the log of a topic must know that says nothing itself."""
         return self.log_config(self.topic)
+
+
+_PARSED: dict[tuple[tuple[str, type, Any], ...], BrokerSettings] = {}
 
 
 def _parsed(cls: Any, given: Mapping[str, Any], where: str) -> Any:

@@ -14,6 +14,7 @@ Not modelled here: blocks of producer ids.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,32 @@ if TYPE_CHECKING:
 CONTROLLER = "controller"
 
 
+# Worlds by the thousand have the same settings, and to read them takes longer than to find them.
+
+
+@lru_cache(maxsize=256)
+def _replication(settings: BrokerSettings, variant: Variant) -> ReplicationConfig:
+    return attrs.evolve(
+        settings.replication,
+        truncation=variant.way_to_truncate,
+        frozen_below_min_isr=variant.frozen_below_min_isr,
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _of_topic(
+    settings: BrokerSettings,
+    variant: Variant,
+    where: str,
+    said: tuple[tuple[str, type, Any], ...],
+) -> tuple[TopicSettings, LogConfig]:
+    topic = settings.of_topic({name: value for name, _, value in said}, where)
+    config = attrs.evolve(
+        settings.log_config(topic), keeps_idle_producers=variant.keeps_idle_producers
+    )
+    return topic, config
+
+
 class Layout:
     """Who leads what at first, and the settings of everything.
 
@@ -60,11 +87,7 @@ class Layout:
         self.racks = dict(zip(self.brokers, topology.racks, strict=bool(topology.racks)))
         self.controller = CONTROLLER
         self.controlling: ControllerSettings = controller_settings(settings.controller, "broker")
-        self.replication: ReplicationConfig = attrs.evolve(
-            settings.replication,
-            truncation=variant.way_to_truncate,
-            frozen_below_min_isr=variant.frozen_below_min_isr,
-        )
+        self.replication = _replication(settings, variant)
         self.metadata_log = Journal("__cluster_metadata")
         self.first_records: tuple[Any, ...] = ()
         self.first_epochs: dict[str, int] = {}
@@ -93,11 +116,10 @@ class Layout:
         self._lead(topic)
 
     def _configure(self, name: str, given: Mapping[str, Any]) -> None:
-        settings = self.settings.of_topic(given, f"topic {name}")
-        self._settings[name] = settings
-        self._log_configs[name] = attrs.evolve(
-            self.settings.log_config(settings),
-            keeps_idle_producers=self.variant.keeps_idle_producers,
+        # 1, 1.0 and True are equal, and not the same setting.
+        said = tuple((setting, type(value), value) for setting, value in given.items())
+        self._settings[name], self._log_configs[name] = _of_topic(
+            self.settings, self.variant, f"topic {name}", said
         )
 
     def _lead(self, topic: Topic) -> None:

@@ -98,6 +98,7 @@ class Listing:
     ) -> dict[str, list[OffsetAsked]] | None:
         """The requests to send; None while somebody's leader is not known."""
         leaders = self._leaders
+        leaders.refresh(now_us)  # If that is due: an application may ask this and never poll.
         asked: dict[str, list[OffsetAsked]] = {}
         for partition, timestamp_ms in wanted.items():
             node = leaders.nodes.get(partition)

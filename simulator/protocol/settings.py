@@ -6,6 +6,7 @@ Kafka name does not follow from theirs say so: `metadata={"kafka": "..."}`.
 
 import difflib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import attrs
@@ -14,11 +15,44 @@ from simulator.errors import BadInput
 
 T = TypeVar("T")
 
+MADE_MOST = 1_024  # So many settings of a class are kept, to be given again.
+
+_MADE: dict[type, dict[Any, Any]] = {}
+
 
 def kafka_name(field: "attrs.Attribute[Any]") -> str:
     """The name Kafka gives the setting."""
     name: str = field.metadata.get("kafka", field.name.replace("_", "."))
     return name
+
+
+@lru_cache(maxsize=64)
+def _fields(cls: type) -> Mapping[str, str]:
+    """Every name of every setting, and its field's."""
+    fields = {}
+    for field in attrs.fields(cls):
+        fields[kafka_name(field)] = field.name
+        fields[field.name] = field.name
+    return fields
+
+
+def _made(cls: type[T], values: Mapping[str, Any]) -> T:
+    """The settings of these values; they are frozen, so that the same are made only once.
+
+    A search runs thousands of worlds with the same settings, and validating takes its time.
+    """
+    # 1, 1.0 and True are equal, and not the same setting.
+    key = tuple((name, type(value), value) for name, value in values.items())
+    made = _MADE.setdefault(cls, {})
+    try:
+        found: T | None = made.get(key)
+    except TypeError:  # A value that cannot be a key, such as a list.
+        return cls(**values)
+    if found is None:
+        if len(made) >= MADE_MOST:
+            made.clear()
+        found = made[key] = cls(**values)
+    return found
 
 
 def parse_settings(
@@ -34,10 +68,7 @@ def parse_settings(
     Raises:
         BadInput: a name is unknown or not modelled; or a value is not allowed.
     """
-    fields = {}
-    for field in attrs.fields(cls):  # type: ignore[arg-type]
-        fields[kafka_name(field)] = field.name
-        fields[field.name] = field.name
+    fields = _fields(cls)  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for name, value in given.items():
         if name in not_modelled:
@@ -51,7 +82,7 @@ def parse_settings(
             raise BadInput("set twice:", where, name, "give it once, by Kafka's name")
         values[fields[name]] = value
     try:
-        return cls(**values)
+        return _made(cls, values)
     except BadInput as error:
         if error.where:
             raise

@@ -23,6 +23,7 @@ from simulator.chance.laws import constant
 from simulator.errors import BadInput
 from simulator.protocol.names import MICROS_PER_MS, MICROS_PER_S
 from simulator.scenario import validation
+from simulator.scenario.spelling import pretty
 
 MODES = ("process", "power", "disk")
 POINTS = (
@@ -233,6 +234,8 @@ class FaultPlan:
                 site, k = found[0]
                 rule = f"two faults contradict each other at {site}#{k}: {first[found[0]]} and"
                 validation.refuse(self, "faults", rule, fault, "leave one")
+
+    _repr_pretty_ = pretty
 
     def deviations(self) -> dict[tuple[str, int], int]:
         """The forced choices: `(site name, k)` to value, in microseconds where it is a time.

@@ -21,6 +21,7 @@ import attrs
 from simulator.chance.laws import Delay, constant
 from simulator.protocol.names import MICROS_PER_MS
 from simulator.scenario import validation
+from simulator.scenario.spelling import pretty
 
 MAX_NODES = 1_000
 MAX_PARTITIONS = 100_000
@@ -120,6 +121,8 @@ class Topology:
                 self.racks,
                 f"give {self.brokers}, or leave them out",
             )
+
+    _repr_pretty_ = pretty
 
     @property
     def broker_names(self) -> tuple[str, ...]:

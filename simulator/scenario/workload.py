@@ -20,14 +20,18 @@ from simulator.chance.sites import CHOICE, Site
 from simulator.errors import BadInput
 from simulator.protocol.names import MICROS_PER_MS, MICROS_PER_S
 from simulator.scenario import validation
+from simulator.scenario.spelling import pretty
 
 if TYPE_CHECKING:
     from simulator.chance.choosers import Chooser
 
 MAX_EVENTS = 1_000_000_000
 MAX_KEYS = 1_000_000
+MAX_SKEWED_KEYS = 100_000  # Their weights are exact, which takes a while.
 SHARE_UNITS = 1_000_000
 HEAVIEST = 1 << 20  # The weight of k0 under skewed_keys; the least any key gets is 1.
+LAST_S = 253_402_300_799  # The end of the year 9999, in which timestamps end.
+LONGEST_GAP = 64  # So many means are more than a run's drawn gaps come to, one with another.
 
 
 _new = tuple.__new__  # Half the cost of a named tuple's own constructor, in the hot path.
@@ -106,7 +110,7 @@ class UniformKeys:
 class SkewedKeys:
     """See `skewed_keys`."""
 
-    n: int = attrs.field(validator=validation.whole(1, MAX_KEYS))
+    n: int = attrs.field(validator=validation.whole(1, MAX_SKEWED_KEYS))
     exponent: float = attrs.field(validator=validation.positive)
 
 
@@ -165,17 +169,35 @@ def cumulative_weights(keys: Keys) -> tuple[int, ...]:
 def _zipf(n: int, exponent: float) -> list[int]:
     from decimal import Context, Decimal
 
-    # libm's pow differs in the last bit between platforms; decimal arithmetic does not.
-    context = Context(prec=28, Emin=-999_999, Emax=999_999)
+    # libm's pow differs in the last bit between platforms; decimal arithmetic does not. What is
+    # too large for it is infinite, and weighs nothing.
+    context = Context(prec=28, Emin=-999_999, Emax=999_999, traps=[])
     power = Decimal(repr(exponent))
     heaviest = Decimal(HEAVIEST)
-    return [
-        max(1, int(context.divide(heaviest, context.power(Decimal(rank), power))))
-        for rank in range(1, n + 1)
-    ]
+    weights = []
+    for rank in range(1, n + 1):
+        weight = int(context.divide(heaviest, context.power(Decimal(rank), power)))
+        if weight <= 1:  # And so are all that follow.
+            weights += [1] * (n + 1 - rank)
+            break
+        weights.append(weight)
+    return weights
 
 
 # --- All of it -----------------------------------------------------------------------------
+
+
+def _last_s(arrivals: Arrivals, events: int) -> int:
+    """When the last event comes, in seconds; at most, where that is drawn."""
+    match arrivals:
+        case Steady(per_s):
+            numerator, denominator = per_s.as_integer_ratio()
+            return max(0, events - 1) * denominator // numerator
+        case Poisson(per_s):
+            numerator, denominator = per_s.as_integer_ratio()
+            return LONGEST_GAP * events * denominator // numerator
+        case Bursts(size, every_ms):
+            return max(0, events - 1) // size * every_ms // 1_000
 
 
 def _as_items(value: Any) -> Any:
@@ -238,6 +260,15 @@ class Workload:
     items: tuple[WorkItem, ...] = attrs.field(
         default=(), converter=_as_items, validator=_check_items
     )
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what would last longer than timestamps can tell."""
+        if not self.items and _last_s(self.arrivals, self.events) > LAST_S:
+            rule = "would last until after the year 9999:"
+            fix = "let events come faster, or fewer"
+            raise BadInput(rule, "Workload.arrivals", self.arrivals, fix)
+
+    _repr_pretty_ = pretty
 
     @property
     def size(self) -> int:

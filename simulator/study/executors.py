@@ -17,12 +17,15 @@ import os
 import pickle
 import traceback
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, as_completed
-from typing import Any, Protocol, TypeVar
+from concurrent.futures import CancelledError, Executor, Future, as_completed
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import attrs
 
 from simulator.errors import BadInput, SimulatorError
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -152,8 +155,9 @@ def _must_pickle(function: object) -> None:
         raise BadInput(f"cannot be sent to a worker ({error}):", "run_all", function, fix) from None
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    import multiprocessing
+def _pool(workers: int) -> "ProcessPoolExecutor":
+    import multiprocessing  # Not where a browser would load it.
+    from concurrent.futures import ProcessPoolExecutor
 
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)

@@ -3,12 +3,18 @@
 A bare seed shrinks to nothing: the faults it stands for are not in it. A list of faults shrinks to
 a shorter list of simpler faults, and reads as one says it: "the first answer is lost".
 
-Each moment that the scenario has (the k-th message of a kind on a route, the k-th passing of a
-crash point) is as probable as any other, so what happens often is struck often.
+1. Each moment that the benign run has (the k-th message of a kind on a route, the k-th passing of
+   a crash point) is as probable as any other, so what happens often is struck often. Those that
+   only a fault before brings about (a retry, a heartbeat of a longer run) are a quarter as
+   probable: by themselves they never come.
+2. A crash is drawn twice as often as a fault of any other kind: it comes at points and at times.
+3. A fault at a time strikes mostly right before or after something happens at its node, for
+   nothing changes in between.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import lru_cache
+from math import isqrt
 from typing import Any
 
 from hypothesis import strategies as st
@@ -18,7 +24,10 @@ from simulator.scenario import faults as f
 from simulator.scenario.scenario import Scenario
 from simulator.testing.survey import Survey, ends_of, survey
 
+SURVEYS_MOST = 256  # Scenarios may be drawn too.
 NONE_IN = 7  # One plan in eight is empty.
+SURELY = 4  # So much more probable is a moment that the benign run has.
+ANY_TIME = 5  # To so many busy times comes one that may be any.
 BEYOND = 2  # A retry makes more messages than the surveyed runs had.
 DOWN_MS = (1_000, 100, 15_000, 60_000)
 LATE_MS = (1, 40, 2_000, 35_000)  # From a nuisance to more than any request waits.
@@ -62,7 +71,8 @@ def fault_plans(
         if not seen.nodes:
             known = ", ".join(surveyed(scenario).nodes)
             raise BadInput("no node is called", "fault_plans", nodes, f"known: {known}")
-        draws = [one for kind in chosen for one in KINDS[kind][1](seen)]
+        often = [*chosen, "crash"] if "crash" in chosen and len(chosen) > 1 else chosen
+        draws = [found for kind in often if (found := KINDS[kind][1](seen))]
         return _plans([_fault(one) for one in draws], most)
 
     return st.deferred(plans)
@@ -76,7 +86,7 @@ def surveyed(scenario: Scenario) -> Survey:
         return survey(scenario)
 
 
-_cached = cache(survey)
+_cached = lru_cache(maxsize=SURVEYS_MOST)(survey)
 
 
 # Composites are printed as the values that they drew, others as the calls that led to these.
@@ -92,10 +102,13 @@ def _plans(faults: list[st.SearchStrategy[f.Fault]], most: int) -> st.SearchStra
     return fault_plan()
 
 
-def _fault(draws: Callable[[Draw], f.Fault]) -> st.SearchStrategy[f.Fault]:
+def _fault(ways: Kinds) -> st.SearchStrategy[f.Fault]:
+    """One kind, as probable as any other, in however many ways it comes."""
+    way = st.integers(0, len(ways) - 1) if len(ways) > 1 else st.just(0)
+
     @st.composite
     def fault(draw: Draw) -> f.Fault:
-        return draws(draw)
+        return ways[draw(way)](draw)
 
     return fault()
 
@@ -113,13 +126,20 @@ _DOWN = st.sampled_from(DOWN_MS)
 
 
 def _moments(seen: Survey, fault_class: str) -> Moments:
-    """Every message or point that a fault of this class may strike; the first ones first."""
-    found: Moments = []
+    """Every message or point that a fault of this class may strike; the first ones first.
+
+    The sure ones come first, and stand there several times: to draw one is to draw a number.
+    """
+    sure: Moments = []
+    more: Moments = []
     for name, asked in seen.sites.get(fault_class, {}).items():
         ends, last = ends_of(name)
         if name.startswith(f"{fault_class}@"):  # Others of the class are waits: backoff@...
-            found += [(*ends, last, nth) for nth in range(asked + BEYOND)]
-    return sorted(found, key=lambda moment: moment[-1])
+            for nth in range(asked + BEYOND):
+                (sure if nth < seen.sure.get(name, 0) else more).append((*ends, last, nth))
+    for moments in (sure, more):
+        moments.sort(key=lambda moment: moment[-1])
+    return sure * SURELY + more
 
 
 def _at_moments(
@@ -164,10 +184,34 @@ def _crashes(seen: Survey) -> Kinds:
 def _at_times(
     seen: Survey, build: Callable[..., f.Fault], *extra: st.SearchStrategy[Any]
 ) -> Kinds:
-    """`build(node, time, *extra)`."""
-    node = st.sampled_from(seen.nodes)
-    at_ms = st.integers(0, max(1, seen.ends_ms))
-    return [lambda draw: build(draw(node), draw(at_ms), *map(draw, extra))]
+    """`build(node, time, *extra)`, mostly at a time at which something happens at the node."""
+    moments = _times(seen)
+    number = st.integers(0, len(moments) - 1)
+
+    def at_time(draw: Draw) -> f.Fault:
+        at_ms, node = moments[draw(number)]
+        return build(node, at_ms, *map(draw, extra))
+
+    return [at_time]
+
+
+def _times(seen: Survey) -> list[tuple[int, str]]:
+    """Busy times of nodes, in order, and a few that may be any.
+
+    Of two nodes the one with four times as much to do is drawn twice as often: a fault of who is
+    idle hardly matters, but nobody is left out.
+    """
+    busy = {node: seen.busy_ms.get(node, (0,)) for node in seen.nodes}
+    enough = isqrt(max(map(len, busy.values()))) + 1
+    moments = []
+    for node, times in busy.items():
+        share = isqrt(len(times)) * enough
+        moments += [(times[number * len(times) // share], node) for number in range(share)]
+    moments.sort()
+    others = len(moments) // ANY_TIME // len(busy) + 1
+    return moments + [
+        (number * seen.ends_ms // others, node) for number in range(others) for node in busy
+    ]
 
 
 def _pauses(seen: Survey) -> Kinds:

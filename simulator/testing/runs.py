@@ -1,5 +1,8 @@
 """Runs of a scenario for Hypothesis: `@given(runs(scenario, faults))`, then `run.expect(...)`.
 
+Parts of the scenario may be drawn too: `runs(scenario, fault_plans, topology=topologies(),
+workload=workloads())` makes the system, its load and its faults small together.
+
 Chance is drawn in one of two ways, because neither finds everything: as a few deviations from the
 benign run, each placed anywhere (what is rare and late), or as a tape of bytes, read by the
 scenario's own laws (what needs many things at once). Both shrink to few choices, and both end as
@@ -18,10 +21,13 @@ from hypothesis import strategies as st
 
 from simulator.chance import Chooser, Law, Recording, Site, Tape, Zero, format_witness
 from simulator.checks.check import Check
-from simulator.checks.verdict import Status, Verdict
-from simulator.scenario.faults import Fault, FaultPlan
+from simulator.checks.verdict import Verdict
+from simulator.errors import BadInput
+from simulator.scenario.faults import FaultPlan
 from simulator.scenario.scenario import Scenario
+from simulator.scenario.spelling import changes, spelled
 from simulator.study.simulate import simulate
+from simulator.testing.expecting import expect
 from simulator.testing.faults import surveyed
 from simulator.trace.trace import Trace
 
@@ -31,6 +37,7 @@ BEYOND = 8  # With faults a run has choices that the benign one has not, such as
 SHOWN_MOST = 8  # Events of the workload that are told one by one.
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]  # As Hypothesis hands it to a composite.
+Plans = st.SearchStrategy[FaultPlan] | Callable[[Scenario], st.SearchStrategy[FaultPlan]]
 
 
 @attrs.frozen(repr=False)
@@ -39,11 +46,13 @@ class Run:
 
     Attributes:
         witness: the choices of chance that were not benign; the faults are not among them.
+        base: the scenario that it was made of, where that was drawn too; None where it is as given.
     """
 
     scenario: Scenario
     witness: Mapping[tuple[str, int], int]
     trace: Trace = attrs.field(eq=False)
+    base: Scenario | None = None
 
     def __repr__(self) -> str:
         return (
@@ -67,20 +76,17 @@ class Run:
         that nobody can judge is not held up by it.
 
         Raises:
-            AssertionError: one is broken, or cannot be told, with the story of it.
+            PromiseBroken: (an AssertionError) one is broken, or cannot be told, with its story.
         """
         __tracebackhide__ = True
-        failed = [
-            verdict for verdict in self.verdicts(*checks) if verdict.status is not Status.KEPT
-        ]
-        if failed:
-            stories = "\n".join(verdict.explain(self.trace) for verdict in failed)
-            raise AssertionError(f"{stories}\n{self.replay()}")
+        expect(
+            self.trace, checks, witness=self.witness, replay=self.replay, scenario=self.scenario
+        )
 
     def about(self) -> str:
         """The workload, the faults as values, and the witness, a line each."""
         witness = format_witness(self.witness) or "(nothing by chance)"
-        faults = [f"fault: {_value(fault)}" for fault in self.scenario.faults] or ["faults: none"]
+        faults = [f"fault: {spelled(fault)}" for fault in self.scenario.faults] or ["faults: none"]
         return "\n".join((f"workload: {self._workload()}", *faults, f"witness: {witness}"))
 
     def _workload(self) -> str:
@@ -99,9 +105,14 @@ class Run:
         """
         witness = format_witness(self.witness)
         chooser = f'Replay(parse_witness("{witness}"))' if witness else "Zero()"
+        made = ""
+        if self.base is not None:
+            plain = attrs.evolve(self.scenario, faults=self.base.faults)
+            made = changes(self.base, plain)
+        made = f"  scenario = attrs.evolve(scenario, {made})\n" if made else ""
         plan = f"FaultPlan(({_listed(self.scenario.faults)}))"
         return (
-            "Replay:\n"
+            f"Replay:\n{made}"
             f"  faults = {plan}\n"
             f"  trace = simulate(attrs.evolve(scenario, faults=faults), {chooser})"
         )
@@ -109,29 +120,45 @@ class Run:
 
 def _listed(faults: FaultPlan) -> str:
     """As the inside of a tuple."""
-    return "".join(f"{_value(fault)}, " for fault in faults).rstrip(" ")
-
-
-def _value(fault: Fault) -> str:
-    """As Python, without what goes without saying."""
-    told = (
-        f"{field.name}={getattr(fault, field.name)!r}"
-        for field in attrs.fields(type(fault))
-        if getattr(fault, field.name) != field.default
-    )
-    return f"{type(fault).__name__}({', '.join(told)})"
+    return "".join(f"{spelled(fault)}, " for fault in faults).rstrip(" ")
 
 
 def runs(
-    scenario: Scenario, faults: st.SearchStrategy[FaultPlan] | None = None
+    scenario: Scenario, faults: Plans | None = None, **parts: st.SearchStrategy[Any]
 ) -> st.SearchStrategy[Run]:
     """Runs of a scenario, under any chance that its laws and hazards leave open.
 
     Args:
-        scenario: what is run. Where its links and hazards are certain, nothing is drawn.
-        faults: plans to run it under as well, such as `fault_plans(scenario)`.
+        scenario: what is run. Where its links and hazards are certain, nothing of chance is drawn.
+        faults: plans to run it under as well, such as `fault_plans(scenario)`; or a function that
+            gives plans for a scenario, such as `fault_plans` itself.
+        parts: fields of the scenario that are drawn: `topology=topologies()`.
+
+    Raises:
+        BadInput: a scenario has no such field, or parts of it are drawn and the plans are not made
+            for each; when drawn: the parts do not go together.
     """
-    plans = st.just(scenario.faults) if faults is None else faults
+    if not parts:
+        return _runs_of(scenario, faults)
+    fields = attrs.fields_dict(Scenario)
+    for name in parts:
+        if name not in fields:
+            raise BadInput("a scenario has no field called", "runs", name, ", ".join(fields))
+    if isinstance(faults, st.SearchStrategy):
+        fix = "give a function of a scenario: runs(scenario, fault_plans, ...)"
+        raise BadInput("each drawn scenario needs plans of its own:", "runs", faults, fix)
+
+    @st.composite
+    def run_of_drawn(draw: Draw) -> Run:
+        chosen = {name: draw(part) for name, part in parts.items()}
+        run: Run = draw(_runs_of(attrs.evolve(scenario, **chosen), faults))
+        return attrs.evolve(run, base=scenario)
+
+    return run_of_drawn()
+
+
+def _runs_of(scenario: Scenario, faults: Plans | None) -> st.SearchStrategy[Run]:
+    plans = _plans(scenario, faults)
     beyond = 0 if faults is None else BEYOND
     choosers = st.deferred(lambda: _choosers(scenario, beyond))
 
@@ -140,6 +167,12 @@ def runs(
         return _run(scenario, draw(plans), draw(choosers))
 
     return run_of_scenario()
+
+
+def _plans(scenario: Scenario, faults: Plans | None) -> st.SearchStrategy[FaultPlan]:
+    if faults is None:
+        return st.just(scenario.faults)
+    return faults if isinstance(faults, st.SearchStrategy) else faults(scenario)
 
 
 def _run(scenario: Scenario, plan: FaultPlan, chance: Chooser) -> Run:
@@ -155,22 +188,34 @@ def _run(scenario: Scenario, plan: FaultPlan, chance: Chooser) -> Run:
         raise
     run = Run(chosen, chooser.witness, trace)
     note(_Said(run))
-    event(f"faults: {len(plan)}")
-    for fault in plan:
-        event(f"fault: {type(fault).__name__}")
+    _count(run)
     return run
 
 
+def _count(run: Run) -> None:
+    """For Hypothesis' statistics: how much went wrong, and what."""
+    faults = run.scenario.faults
+    event(f"faults: {len(faults)}")
+    for kind in dict.fromkeys(type(fault).__name__ for fault in faults):
+        event(f"fault: {kind}")
+    for kind in dict.fromkeys(site.partition("@")[0] for site, _ in run.witness):
+        event(f"by chance: {kind}")
+
+
 def _choosers(scenario: Scenario, beyond: int) -> st.SearchStrategy[Chooser]:
-    most = 2 * surveyed(scenario).choices + beyond
+    return choosers_for(2 * surveyed(scenario).choices + beyond)
+
+
+def choosers_for(most: int) -> st.SearchStrategy[Chooser]:
+    """Choosers for runs of at most so many choices, or whose later ones may be benign."""
     if not most:
         return st.builds(Zero)
     places = st.dictionaries(st.integers(0, most), st.integers(0, 255), max_size=DEVIATIONS_MOST)
     tapes = st.binary(max_size=min(most, TAPE_BYTES_MOST))
-    return places.map(_Deviating) | tapes.map(Tape)
+    return places.map(Deviating) | tapes.map(Tape)
 
 
-class _Deviating(Chooser):
+class Deviating(Chooser):
     """Benign, but for the choices at these places in the order of asking.
 
     Args:
@@ -183,6 +228,7 @@ class _Deviating(Chooser):
         self._asked = 0
 
     def source(self, site: Site, law: Law) -> Callable[[], int]:  # noqa: ARG002
+        """Benign answers, but for those at the places."""
         benign = law.benign
         if law.certain:
             return lambda: benign
@@ -198,10 +244,15 @@ class _Deviating(Chooser):
         return draw
 
     def describe(self) -> str:
+        """3 deviations."""
         return f"{len(self._places)} deviations"
 
     def start(self) -> None:
+        """Nothing has been asked."""
         self._asked = 0
+
+    def __repr__(self) -> str:
+        return f"Deviating({self._places!r})"
 
 
 class _Said:
@@ -214,4 +265,4 @@ class _Said:
         return self._run.about()
 
 
-__all__ = ["Run", "runs"]
+__all__ = ["Deviating", "Run", "choosers_for", "runs"]

@@ -16,6 +16,7 @@ from simulator.protocol.names import MICROS_PER_MS
 from simulator.scenario.faults import Crash, FaultPlan
 from simulator.scenario.scenario import Scenario
 from simulator.study.simulate import simulate
+from simulator.trace.trace import FlatEntry
 
 PROBES_MOST = 8  # Crashes that are tried out; many instances of one group are much alike.
 
@@ -27,12 +28,17 @@ class Survey:
     Attributes:
         sites: for each class of fault, the names of its sites in the order of first asking, and
             how often the run that asked most asked there.
+        sure: how often the benign run asked at a site: it comes to these, whatever a crash changes.
+        busy_ms: for each node the milliseconds right before and after which something happened
+            there in the benign run.
         choices: how many open choices the benign run had: places of chance.
         ends_ms: how long the benign run took.
         nodes: every node that sent or was sent anything, or can crash at a point.
     """
 
     sites: Mapping[str, Mapping[str, int]]
+    sure: Mapping[str, int]
+    busy_ms: Mapping[str, tuple[int, ...]]
     choices: int
     ends_ms: int
     nodes: tuple[str, ...]
@@ -103,8 +109,9 @@ def survey(scenario: Scenario) -> Survey:
     A run that ends by an error was looked at so far: the property that draws it will tell of it.
     """
     benign = _Counting()
-    ends_ms = _run(scenario, FaultPlan(), benign)
+    entries = _run(scenario, FaultPlan(), benign)
     sites = benign.sites
+    sure = {name: asked for of_kind in sites.values() for name, asked in of_kind.items()}
     for crash in _probes(sites.get("crash", {})):
         probe = _Counting()
         _run(scenario, FaultPlan((crash,)), probe)
@@ -115,16 +122,24 @@ def survey(scenario: Scenario) -> Survey:
     nodes: dict[str, None] = {}
     for name in (*sites.get("crash", ()), *sites.get("drop", ())):
         nodes.update(dict.fromkeys(ends_of(name)[0]))
-    return Survey(sites, benign.choices, ends_ms, tuple(nodes))
+    ends_ms = entries[-1][1] // MICROS_PER_MS if entries else 0
+    return Survey(sites, sure, _busy_ms(entries), benign.choices, ends_ms, tuple(nodes))
 
 
-def _run(scenario: Scenario, faults: FaultPlan, chooser: Chooser) -> int:
-    """How long it took, in milliseconds."""
+def _run(scenario: Scenario, faults: FaultPlan, chooser: Chooser) -> list[FlatEntry]:
+    """What happened; nothing if it ended by an error."""
     try:
-        trace = simulate(attrs.evolve(scenario, faults=faults), chooser)
+        return simulate(attrs.evolve(scenario, faults=faults), chooser).flat
     except Exception:  # noqa: BLE001 - see above
-        return 0
-    return trace.flat[-1][1] // MICROS_PER_MS
+        return []
+
+
+def _busy_ms(entries: list[FlatEntry]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, dict[int, None]] = {}
+    for entry in entries:
+        at_ms = entry[1] // MICROS_PER_MS
+        found.setdefault(entry[2], {}).update({at_ms: None, at_ms + 1: None})
+    return {node: tuple(sorted(times)) for node, times in found.items()}
 
 
 def _probes(sites: Mapping[str, int]) -> list[Crash]:

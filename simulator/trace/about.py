@@ -97,6 +97,18 @@ def _altered(message: rm.AlterPartitionResponse) -> tuple[Any, ...]:
     return (message.error.name, *results)
 
 
+def _listing(message: m.ListOffsetsRequest) -> tuple[Any, ...]:
+    """How, and of which partition what is asked; nothing if it is a follower that asks."""
+    if message.replica:
+        return ()
+    asked = ((*one.partition, one.timestamp_ms) for one in message.partitions)
+    return (message.isolation_level, *asked)
+
+
+def _listed(message: m.ListOffsetsResponse) -> tuple[Any, ...]:
+    return tuple((*one.partition, one.error.name, one.offset) for one in message.results)
+
+
 def _epochs(message: rm.OffsetForLeaderEpochRequest) -> tuple[Any, ...]:
     return tuple((*one.partition, one.epoch) for one in message.partitions)
 
@@ -142,6 +154,8 @@ _TELLERS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     m.FetchResponse: _fetched,
     m.OffsetCommitRequest: _commit,
     m.OffsetCommitResponse: _committed,
+    m.ListOffsetsRequest: _listing,
+    m.ListOffsetsResponse: _listed,
     m.HeartbeatRequest: _member,
     m.SyncGroupRequest: _member,
     ConsumerGroupHeartbeatRequest: _beat,

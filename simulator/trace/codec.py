@@ -214,12 +214,24 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(pairs)
+    return found
+
+
 _decode = json.JSONDecoder(parse_constant=_no_constant).decode
+_decode_unique = json.JSONDecoder(
+    parse_constant=_no_constant, object_pairs_hook=_unique
+).decode
 
 
 def _object(line: str, here: str, *, first: bool) -> dict[str, Any]:
     try:
         found = _decode(line)
+        if type(found) is dict and line.count('":') != len(found):
+            found = _decode_unique(line)  # A name within a name, or a name twice.
     except _UNREADABLE:  # A JSONDecodeError is a ValueError.
         found = None
     if isinstance(found, dict):

@@ -6,4 +6,5 @@ node     names, clocks, incarnations, crash points
 disk     what a crash leaves
 nemesis  faults, by plan and by chance
 world    one run
+ties     who goes first at one instant, where chance is asked
 """

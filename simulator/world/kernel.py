@@ -31,6 +31,8 @@ MOST_TURNS = 1_000_000  # So often may a process go on in one instant, without a
 PURGE_LEAST = 512  # Below this many dead entries a purge would cost more than it frees.
 
 Steps = Generator[Any, Any, Any] | Coroutine[Any, Any, Any]
+HeapEntry = tuple[int, int, int, Callable[[Any], None], Any]
+Choose = Callable[[list[HeapEntry], HeapEntry], HeapEntry]  # Ties.choose: see ties.py.
 
 
 class Event(simpy.Event):
@@ -48,7 +50,7 @@ class Event(simpy.Event):
         self._ok = True
         self._value = value
         kernel: Any = self.env
-        heappush(kernel._queue, (kernel._now, NORMAL, next(kernel._eid), _happen, self))
+        heappush(kernel._queue, (kernel._now, NORMAL, next(kernel._eid), happen, self))
         return self
 
     def settle(self, value: Any = None) -> None:
@@ -87,9 +89,10 @@ class Timeout(Event):
 class Gate:
     """Whether the steps of one incarnation of a node may run; shut for good by its crash."""
 
-    __slots__ = ("held", "open")
+    __slots__ = ("held", "open", "owner")
 
-    def __init__(self) -> None:
+    def __init__(self, owner: str = "") -> None:
+        self.owner = owner  # The node's name: who acts, when an instant is everybody's.
         self.open = True
         self.held: list[tuple[Callable[[Any], None], Any]] | None = None  # A list while paused.
 
@@ -210,7 +213,8 @@ class Timer:
             self.kernel.one_died()
 
 
-def _fire(timer: Timer) -> None:
+def fire(timer: Timer) -> None:
+    """Call a timer's function, unless it was called off or its incarnation is gone."""
     if timer.cancelled:
         timer.kernel.one_buried()
         return
@@ -218,7 +222,7 @@ def _fire(timer: Timer) -> None:
         timer.cancelled = True
         timer.function(timer.argument)
     elif timer.gate.held is not None:
-        timer.gate.held.append((_fire, timer))
+        timer.gate.held.append((fire, timer))
 
 
 class _Stop(Exception):
@@ -235,7 +239,7 @@ class Kernel(simpy.Environment):
         super().__init__(0)
         self._budget = event_budget
         self._dead = 0  # Cancelled timers that are still on the heap.
-        self._happen = _happen
+        self._happen = happen
 
     # SimPy binds these names to its own classes in the base class only.
     def event(self) -> Event:
@@ -256,7 +260,7 @@ class Kernel(simpy.Environment):
         self, event: simpy.Event, priority: int = NORMAL, delay: int = 0
     ) -> None:
         """Put a triggered event on the heap."""
-        heappush(self._queue, (self._now + delay, priority, next(self._eid), _happen, event))
+        heappush(self._queue, (self._now + delay, priority, next(self._eid), happen, event))
 
     def call_later(self, delay_us: int, function: Callable[[Any], None], argument: Any) -> None:
         """Call `function(argument)` in `delay_us`; it cannot be called off."""
@@ -267,22 +271,26 @@ class Kernel(simpy.Environment):
     ) -> Timer:
         """Call `function(argument)` in `delay_us`, unless it is cancelled or the gate shuts."""
         timer = Timer(self, gate, function, argument)
-        heappush(self._queue, (self._now + delay_us, NORMAL, next(self._eid), _fire, timer))
+        heappush(self._queue, (self._now + delay_us, NORMAL, next(self._eid), fire, timer))
         return timer
 
     def again(self, timer: Timer, delay_us: int) -> None:
         """Set a timer that has fired once more, for `delay_us` from now."""
         assert timer.cancelled, "a timer that has not fired is on the heap already"
         timer.cancelled = False
-        heappush(self._queue, (self._now + delay_us, NORMAL, next(self._eid), _fire, timer))
+        heappush(self._queue, (self._now + delay_us, NORMAL, next(self._eid), fire, timer))
 
     def step(self) -> None:
         """Make the next thing happen. Raises IndexError when there is none."""
         self._now, _, _, function, argument = heappop(self._queue)
         function(argument)
 
-    def run(self, until: Any = None) -> None:
+    def run(self, until: Any = None, choose: "Choose | None" = None) -> None:
         """Run until nothing is left, until a time (exclusive), or until `stop()`.
+
+        Args:
+            choose: who goes first where several things happen at one instant; by default the
+                first come.
 
         Raises:
             EventBudgetExceeded: more events happened than the budget allows.
@@ -291,6 +299,9 @@ class Kernel(simpy.Environment):
             heappush(self._queue, (until, -1, next(self._eid), _stop, None))
         queue, pop = self._queue, heappop
         try:
+            if choose is not None:
+                self._run_choosing(choose)
+                return
             for _ in repeat(None, self._budget):
                 if not queue:
                     return
@@ -298,7 +309,23 @@ class Kernel(simpy.Environment):
                 function(argument)
         except _Stop:
             return
-        raise EventBudgetExceeded(
+        raise self._too_many()
+
+    def _run_choosing(self, choose: "Choose") -> None:
+        """As `run`, but where something else is due at the same instant, `choose` says what."""
+        queue, pop = self._queue, heappop
+        for _ in repeat(None, self._budget):
+            if not queue:
+                return
+            entry = pop(queue)
+            if queue and queue[0][0] == entry[0]:
+                entry = choose(queue, entry)
+            self._now, _, _, function, argument = entry
+            function(argument)
+        raise self._too_many()
+
+    def _too_many(self) -> EventBudgetExceeded:
+        return EventBudgetExceeded(
             f"more than {self._budget} events by {self._now} us of virtual time: raise "
             "event_budget, or look for something that never comes to rest"
         )
@@ -316,7 +343,7 @@ class Kernel(simpy.Environment):
             self._queue[:] = [
                 entry
                 for entry in self._queue
-                if not (entry[3] is _fire and entry[4].cancelled)
+                if not (entry[3] is fire and entry[4].cancelled)
             ]
             heapify(self._queue)
             self._dead = 0
@@ -327,7 +354,7 @@ class Kernel(simpy.Environment):
             self._dead -= 1
 
 
-def _happen(event: simpy.Event) -> None:
+def happen(event: simpy.Event) -> None:
     """Tell those who wait for an event; a failure that nobody waits for ends the run."""
     callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
     for callback in callbacks:

@@ -15,13 +15,15 @@ arrives late), name resolution, TLS.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from heapq import heappush
 from typing import TYPE_CHECKING, Any
 
 from simpy.events import NORMAL
 
-from simulator.chance import Bernoulli, Copies, Site
+from simulator.chance import Bernoulli, Copies
 from simulator.chance.choosers import never
+from simulator.chance.sites import site_at
 from simulator.trace.about import about
 
 if TYPE_CHECKING:
@@ -34,6 +36,14 @@ if TYPE_CHECKING:
 Draw = Callable[[], int]
 
 GONE_ON_THE_WAY = ("loss", "cut", "behind_a_loss")
+
+
+LOSSLESS, SINGLE = Bernoulli(0.0), Copies(0.0)
+
+
+@lru_cache(maxsize=256)
+def _laws(loss: float, duplicate: float) -> tuple[Bernoulli, Copies]:
+    return Bernoulli(loss), Copies(duplicate)
 
 
 class Plan:
@@ -74,14 +84,13 @@ class Route:
         if found is None:
             name = message.__name__
             network, link = self.network, self.link
+            loss, copies = _laws(link.loss, link.duplicate)
             where = f"{self.source.name}>{self.target.name}/{name}"
             hazard = network.hazards and link.spoils(name)
             found = self.plans[message] = Plan(
                 name,
-                network.draw(f"drop@{where}", "drop", Bernoulli(link.loss if hazard else 0.0)),
-                network.draw(
-                    f"duplicate@{where}", "duplicate", Copies(link.duplicate if hazard else 0.0)
-                ),
+                network.draw(f"drop@{where}", "drop", loss if hazard else LOSSLESS),
+                network.draw(f"duplicate@{where}", "duplicate", copies if hazard else SINGLE),
                 network.draw(f"delay@{where}", "delay", link.latency),
             )
         return found
@@ -282,7 +291,7 @@ class Network:
 
     def draw(self, site: str, fault_class: str, law: Any) -> Draw | None:
         """The source at a site, or None where there is nothing to draw."""
-        source = self._chooser.source(Site(site, fault_class), law)
+        source = self._chooser.source(site_at(site, fault_class), law)
         return None if source is never else source
 
     def route(self, source: "Node", target: "Node") -> Route:
@@ -308,7 +317,8 @@ class Network:
         """End every hazard of chance; what a plan names still happens."""
         self.hazards = False
         for route in self._routes.values():
-            route.plans.clear()
+            if route.link.loss or route.link.duplicate:  # Else its plans are as they will be.
+                route.plans.clear()
 
     def cut(self, source: "Node", target: "Node") -> None:
         """Let nothing pass from source to target, until `mend`."""

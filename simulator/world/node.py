@@ -49,7 +49,7 @@ class Node:
         self.disk = Disk()
         self.incarnation = 0
         self.numbers = count()  # For names that no other incarnation, or client, may give again.
-        self.gate = Gate()
+        self.gate = Gate(name)
         self.gate.open = False
         self.last_crash: CrashMode = "power"
         self.connections: dict[int, Connection] = {}
@@ -179,7 +179,7 @@ class Node:
     def boot(self) -> None:
         """Start an incarnation."""
         assert not self.gate.open, f"{self.name} is up already"
-        self.gate = Gate()
+        self.gate = Gate(self.name)
         self.on_request = None
         self._processes = {}
         self._boot(self)

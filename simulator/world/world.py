@@ -8,10 +8,10 @@ nothing is left to do, or at its horizon, counted from the end of load and fault
 """
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
-from simulator.chance import Site
+from simulator.chance.sites import site_at
 from simulator.errors import BadInput
 from simulator.protocol.names import MICROS_PER_MS
 from simulator.world.kernel import Gate, Kernel, Process
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from simulator.chance import Chooser
     from simulator.scenario.scenario import Scenario
     from simulator.trace.trace import Trace
+    from simulator.world.kernel import Choose
     from simulator.world.network import Draw
 
 REST_US = 500 * MICROS_PER_MS  # So long must nothing be left to do before a run ends quiet.
@@ -74,7 +75,7 @@ class World:
 
     def source(self, site: str, fault_class: str, law: Any) -> "Draw":
         """The source of chance at a site."""
-        return self.chooser.source(Site(site, fault_class), law)
+        return self.chooser.source(site_at(site, fault_class), law)
 
     def bury(self, processes: list[Process]) -> None:
         """Keep dead processes to the end of the run: collecting them would run their `finally`."""
@@ -114,6 +115,7 @@ class World:
     def _heal(self) -> None:
         """From here on nothing goes wrong by chance."""
         self._healed = True
+        self.chooser.heal()
         self.nemesis.stop_hazards()
         self.network.heal()
         for node in self.nodes.values():
@@ -153,10 +155,34 @@ class World:
             EventBudgetExceeded: the run did not end by itself.
             Exception: whatever a process raised and nobody handled, the original object.
         """
+        self.begin()
+        collects = hasattr(gc, "set_threshold")  # PyPy's collector has no thresholds.
+        thresholds = gc.get_threshold() if collects else (0,)
+        try:
+            # A run makes few cycles and keeps much: the usual collector would look at it in vain.
+            if thresholds[0]:  # 0: somebody has turned it off.
+                gc.set_threshold(max(thresholds[0], GC_EVERY), *thresholds[1:])
+            self.kernel.run(choose=self._choose())
+        finally:
+            if collects:
+                gc.set_threshold(*thresholds)
+            self.close()
+
+    def _choose(self) -> "Choose | None":
+        """Who says what goes first at one instant; None, the natural law: the first come."""
+        if not self.chooser.breaks_ties():
+            return None
+        from simulator.world.ties import Ties
+
+        return Ties(self.chooser).choose
+
+    def begin(self, *, later: Collection[str] = ()) -> None:
+        """Boot every node but those that somebody will boot later, and set the clocks of faults."""
         self.running = True
         self.at_start()
         for node in self.nodes.values():
-            node.boot()
+            if node.name not in later:
+                node.boot()
         self.nemesis.start()
         if self.scenario.heal_after_ms is not None:
             self.kernel.call_later(
@@ -166,17 +192,8 @@ class World:
             )
         if not self._loads:
             self.kernel.call_later(0, lambda _: self.consider_healing(), None)
-        thresholds = gc.get_threshold()
-        try:
-            # A run makes few cycles and keeps much: the usual collector would look at it in vain.
-            if thresholds[0]:  # 0: somebody has turned it off.
-                gc.set_threshold(max(thresholds[0], GC_EVERY), *thresholds[1:])
-            self.kernel.run()
-        finally:
-            gc.set_threshold(*thresholds)
-            self._close()
 
-    def _close(self) -> None:
+    def close(self) -> None:
         """Shut every gate for good, then let the dead be collected."""
         for node in self.nodes.values():
             node.gate.open = False

@@ -1,6 +1,6 @@
 """Partition order within an assignment, key order of first effects."""
 
-from simulator.checks.order import key_order, partition_order
+from simulator.checks.order import key_order, key_read_order, partition_order
 from simulator.checks.verdict import Status
 from tests.tiny_traces import tiny
 
@@ -72,3 +72,33 @@ def test_an_event_that_is_sent_again_keeps_its_place():
 
 def test_a_run_without_keys_reaches_nothing():
     assert key_order(tiny("p: sent e1", "s: applied e1 t")).reached == 0
+
+
+KEYED = ("p: sent e1 k", "p: sent e2 k", "p: sent e3 j")
+
+
+def test_a_key_s_events_are_given_out_in_the_order_of_sending_whatever_their_partitions():
+    verdict = key_read_order(
+        tiny(*KEYED, "c: polled e1 0", "d: polled@1 e3 0", "d: polled@2 e2 0", "c: polled e1 0")
+    )
+
+    assert verdict
+    assert verdict.reached == 3
+
+
+def test_a_key_s_later_event_that_is_given_out_first_is_out_of_order():
+    trace = tiny(*KEYED, "d: polled@1 e2 0", "c: polled e1 0")
+    verdict = key_read_order(trace)
+
+    assert not verdict
+    assert verdict.entries == (3, 4)
+    said = "e1 was given to billing after e2, and sent before it with the same key"
+    assert verdict.evidence[0].sentence == said
+    assert "d polls e2" in verdict.explain(trace)
+
+
+def test_clients_and_events_without_keys_have_no_order():
+    assert key_read_order(
+        tiny("p: sent e1 k", "q: sent e2 k", "p: sent e3", "p: sent e4",
+             "c: polled e4 3", "c: polled e3 2", "c: polled e2 1", "c: polled e1 0")
+    )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from simulator.checks.takeover import owners_write_in_turn
+from simulator.checks.takeover import owners_apply_in_turn, owners_write_in_turn
 from simulator.checks.verdict import Status
 from simulator.trace.trace import Trace
 
@@ -111,3 +111,63 @@ def test_other_writes_are_nobody_s():
     )
 
     assert owners_write_in_turn(trace).reached == 0
+
+
+# --- Stores --------------------------------------------------------------------------------------
+
+
+def asked(node, event_id, message):
+    """A node asks the store for an effect."""
+    about = (event_id, "Upsert")
+    return node, ("message_sent", message, node, "ledger", "TransactRequest", about)
+
+
+def done(node, event_id, message, rows=1):
+    """The store is asked, and does it."""
+    came = "ledger", ("message_delivered", message, node, "ledger", "TransactRequest")
+    return came, *(("ledger", ("effect_applied", "t", f"r{n}", 1, event_id)) for n in range(rows))
+
+
+def test_effects_that_owners_ask_for_one_after_the_other_are_in_turn():
+    trace = told(*MOVED, asked("a", "e1", 1), *done("a", "e1", 1, rows=2), asked("b", "e1", 2),
+                 *done("b", "e1", 2))  # fmt: skip
+    verdict = owners_apply_in_turn(trace)
+
+    assert verdict
+    assert verdict.reached == 3
+
+
+def test_what_a_former_owner_asked_for_comes_too_late():
+    trace = told(*MOVED, asked("a", "e1", 1), asked("b", "e1", 2), *done("b", "e1", 2),
+                 *done("a", "e1", 1))  # fmt: skip
+    verdict = owners_apply_in_turn(trace)
+
+    assert verdict.status is Status.BROKEN
+    assert verdict.entries == (7, 9)
+    said = "ledger changed t 'r0' for e1 as a asked, behind what b had it do, "
+    assert verdict.evidence[0].sentence == said + "who owned orders-0 after that one"
+    assert "ledger applies it again" in verdict.explain(trace)
+
+
+def test_who_owns_it_again_is_no_former_owner():
+    """What it asked for before it was assigned anew, it asked for as the former one."""
+    again = (assigned("a", 3), polled("a", "e1"))
+    taken = (*MOVED, asked("b", "e1", 2), *done("b", "e1", 2))
+
+    assert owners_apply_in_turn(told(*taken, *again, asked("a", "e1", 3), *done("a", "e1", 3)))
+    assert not owners_apply_in_turn(
+        told(*MOVED, asked("a", "e1", 1), asked("b", "e1", 2), *done("b", "e1", 2), *again,
+             *done("a", "e1", 1))
+    )  # fmt: skip
+
+
+def test_of_plain_calls_it_is_not_told_who_asked():
+    trace = told(*MOVED, ("ledger", ("effect_applied", "t", "r", 1, "e1")))
+    verdict = owners_apply_in_turn(trace)
+
+    assert verdict.status is Status.CANNOT_TELL
+    assert "no effect was asked for by a request" in verdict.why
+
+
+def test_a_run_without_effects_has_nothing_to_judge():
+    assert owners_apply_in_turn(told(*MOVED)).reached == 0

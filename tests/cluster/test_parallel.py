@@ -422,7 +422,7 @@ def test_a_search_finds_one_slow_handler_and_one_crash(by):
     """And under gap-aware commits the same chance and the same crash lose nothing."""
     naive = searched(by, "naive")
     crashes = fault_plans(naive, most=1, kinds=["crash"], nodes="g-0")
-    found = search(naive, never_lost, crashes, budget=120, shrinking=60)
+    found = search(naive, never_lost, crashes, budget=400, shrinking=60)
 
     assert len(found.run.scenario.faults) == 1
     assert [site for site, _ in found.run.witness if site.startswith("process@")] == ["process@g-0"]

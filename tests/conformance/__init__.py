@@ -4,8 +4,9 @@
 
 A family is a module with one function, `run(case, document) -> str | None`: it translates a case
 into calls of the machine, and answers None, or a text that says how the answer differs. It may
-have `cases(document)` too, where a document keeps cases under other names than `cases`. An adapter
-only translates: a rule that stands here would be tested against itself.
+have `cases(document)` too, where a document keeps cases under other names than `cases`, and
+`is_one(document)`, which says whether a document of its own form is one case. An adapter only
+translates: a rule that stands here would be tested against itself.
 """
 
 import importlib
@@ -19,6 +20,7 @@ FAMILIES = {
     "compaction": "tests.conformance.compaction",
     "group": "tests.conformance.group",
     "high_watermark": "tests.conformance.high_watermark",
+    "histories": "tests.conformance.histories",
     "leader_epoch": "tests.conformance.leader_epoch",
     "murmur2": "tests.conformance.murmur2",
     "producer_state": "tests.conformance.producer_state",
@@ -51,6 +53,9 @@ def read(path: str, family: str) -> dict[str, Any]:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise CannotRun(f"{path}: cannot be read as JSON: {error}") from None
+    module = adapter(family)
+    if isinstance(document, dict) and hasattr(module, "is_one") and module.is_one(document):
+        return document
     if not isinstance(document, dict) or not isinstance(document.get("cases"), list):
         raise CannotRun(f"{path}: not a vector file (an object with a list named cases)")
     if document.get("family") != family:

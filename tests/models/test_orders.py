@@ -183,7 +183,8 @@ def test_without_faults_every_guarantee_keeps_everything(guarantee):
         "high_watermark_never_falls", "share_records_in_one_state",
         "share_acknowledged_never_redelivered", "share_delivered_at_most_limit",
         "owners_write_in_turn", "aborted_is_never_read", "transactions_atomic",
-        "transactions_end", "exactly_once_output",
+        "transactions_end", "exactly_once_output", "end_offset_never_falls",
+        "stable_offset_moves", "transactions_read_whole",
     }  # fmt: skip
     names = [name for name in CHECKS if name not in left_out]
     assert judged(trace, *names) == [KEPT] * len(names)

@@ -62,7 +62,7 @@ def test_the_faults_reach_everyone_and_do_what_they_are_called():
     met = Counter()
 
     @seed(SEED)
-    @settings(STEADY, max_examples=2 * EXAMPLES)
+    @settings(STEADY, max_examples=4 * EXAMPLES)
     @given(EXACTLY.runs())
     def look(run):
         entries = run.trace.flat

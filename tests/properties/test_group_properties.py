@@ -1,22 +1,18 @@
 """What consumer groups promise holds under random faults, and each part of it is needed.
 
 The promises, and the ways in which committed offsets go back, stand in tests/promised_groups.py.
-Planted bugs show that the faults are not too mild for these promises.
+Planted bugs (tests/test_mutants.py) show that faults are not too mild for these promises.
 """
 
 import attrs
 import pytest
 
 from simulator import CHECKS, FaultPlan, Status, committed_never_regresses, simulate
-from simulator.testing.faults import surveyed
-from tests.mutants import groups
-from tests.promised import first_broken, hold_up
+from tests.promised import hold_up
 from tests.promised_groups import GROUP_PROMISES, OWNED_AND_FENCED, WAYS, backs
 
 EXAMPLES = 60  # Of those that move half of that: they take three times as long.
 MANY = 5_000
-TWIN_EXAMPLES = 100  # Most bugs need a dozen.
-PROMISES = {one.name: one for one in GROUP_PROMISES}
 THRICE = "kept 3 times"
 
 by_name = pytest.mark.parametrize("promised", GROUP_PROMISES, ids=lambda one: one.name)
@@ -43,40 +39,6 @@ def test_a_promise_of_groups_holds_when_nothing_goes_wrong(promised):
         verdict = check(trace)
         assert verdict.status is Status.KEPT
         assert verdict.reached, check.name
-
-
-# --- Twins -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("bug", "promise", "check"),
-    [
-        (groups.gives_twice, "eager, kept once", "one_owner"),
-        (groups.gives_twice, "eager, kept 3 times", "one_owner"),
-        (groups.withholds_nothing, "cooperative, kept once", "one_owner"),
-        (groups.withholds_nothing, "cooperative, kept 3 times", "one_owner"),
-        (groups.frees_too_soon, "consumer, kept once", "one_owner"),
-        (groups.frees_too_soon, "consumer, kept 3 times", "one_owner"),
-        (groups.checks_no_generations, "eager, kept once", "fenced_never_commits"),
-        (groups.checks_no_generations, "cooperative, kept 3 times", "fenced_never_commits"),
-        (groups.checks_no_generations, "consumer, kept once", "fenced_never_commits"),
-        (groups.reloads_old_offsets, "eager, kept 3 times", "back_only_by"),
-        (groups.reloads_old_offsets, "cooperative, kept 3 times", "back_only_by"),
-        (groups.reloads_old_offsets, "consumer, kept 3 times", "back_only_by"),
-    ],
-    ids=lambda one: getattr(one, "__name__", None),
-)
-def test_a_planted_bug_breaks_a_promise_of_groups(bug, promise, check):
-    """Where faults may strike is surveyed without the bug: the examples are the promise's."""
-    promised = PROMISES[promise]
-    surveyed(promised.scenario)
-    checks = tuple(one for one in promised.checks if one.name == check)
-    with pytest.MonkeyPatch.context() as patch:
-        bug(patch)
-        found = first_broken(attrs.evolve(promised, checks=checks), TWIN_EXAMPLES)
-
-    assert found is not None
-    assert found.status is Status.BROKEN
 
 
 # --- Back ------------------------------------------------------------------------------------

@@ -226,3 +226,16 @@ def test_poisson_events_are_at_most_one_a_microsecond():
 def test_what_cannot_be_meant_is_refused(make):
     with pytest.raises(BadInput):
         make()
+
+
+@pytest.mark.parametrize("arrivals", [steady(1e-300), poisson(1e-12), bursts(1, 10**15)])
+def test_events_that_would_come_after_the_year_9999_are_refused(arrivals):
+    """No timestamp tells of it."""
+    with pytest.raises(BadInput, match="would last until after the year 9999"):
+        Workload(events=500, arrivals=arrivals)
+    assert Workload(events=0, arrivals=arrivals).size == 0
+
+
+@pytest.mark.parametrize("exponent", [400.0, 1e300])
+def test_of_keys_that_are_ever_so_skewed_all_but_one_are_rare(exponent):
+    assert cumulative_weights(skewed_keys(4, exponent)) == (1048576, 1048577, 1048578, 1048579)

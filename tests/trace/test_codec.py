@@ -335,3 +335,21 @@ def test_numbers_that_json_has_not_are_written_as_words(number):
     again = trace_from_lines(trace_lines(trace))
 
     assert repr(again.flat) == repr(trace.flat)
+
+
+@pytest.mark.parametrize("there", ['"seq":0', '"event_id":"e1"', '"bytes":"00"'])
+def test_a_name_that_stands_twice_is_refused(there):
+    """JSON's reader would keep the last of them, and lose the others without a word."""
+    lines = [
+        '{"format":"simulator-trace/1"}',
+        (
+            '{"seq":0,"at_us":0,"node":"p","causes":[],"kind":"record_sent","event_id":"e1",'
+            '"topic":"orders","key":{"bytes":"00"}}'
+        ),
+        '{"entries":1}',
+    ]
+    assert len(trace_from_lines(lines)) == 1
+
+    lines[1] = lines[1].replace(there, f"{there},{there}")
+    with pytest.raises(BadInput, match="is not an entry"):
+        trace_from_lines(lines)

@@ -1,0 +1,218 @@
+"""Inside a run nothing may differ from run to run: an audit trips on what would.
+
+The wall clock, global chance, fresh identifiers, the system's randomness and threads: whoever asks
+for one of them inside a run gets `Undetermined`, which names the call and its place. Outside of
+runs, and for Hypothesis, pytest, logging and the simulator itself, all is as ever.
+
+Rule 1: the replacements stand only while a run goes on, and are taken back however it ends.
+Rule 2: a name that a module of yours has imported (`from time import time`) is replaced there too;
+modules of installed packages keep theirs.
+Rule 3: an error that a handler swallows is raised once the run is over.
+
+Not modelled: what C code asks by itself (SQL's CURRENT_TIMESTAMP, hash seeds, numpy's generators),
+an installed package that has imported such a name for itself, and a function that was put into a
+variable before the run.
+"""
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from simulator.errors import SimulatorError
+
+CLOCK = "a run knows only virtual time: ask the node's clock (context.node.now_us)"
+CHANCE = "draw it from a chooser, or let the event bring it along"
+IDENTITY = "derive identifiers from the event (record.event_id)"
+THREAD = "a handler is one process; the simulator interleaves"
+
+FORBIDDEN: dict[str, tuple[tuple[str, ...], str]] = {
+    "time": (("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns",
+              "sleep", "process_time"), CLOCK),
+    "random": (("random", "randint", "randrange", "choice", "choices", "sample", "shuffle",
+                "uniform", "gauss", "getrandbits", "randbytes", "expovariate", "betavariate",
+                "normalvariate", "lognormvariate", "triangular"), CHANCE),
+    "uuid": (("uuid1", "uuid4"), IDENTITY),
+    "secrets": (("token_bytes", "token_hex", "token_urlsafe", "randbelow", "choice"), CHANCE),
+    "os": (("urandom",), CHANCE),
+}  # fmt: skip
+DATES = (("datetime", ("now", "utcnow", "today")), ("date", ("today",)))
+# These may ask: what they learn does not come into a run.
+TRUSTED = frozenset((
+    "simulator", "simpy", "hypothesis", "pytest", "_pytest", "pluggy", "xdist", "execnet",
+    "coverage", "pytest_timeout", "logging", "warnings",
+))  # fmt: skip
+# Who stands between the caller and what is forbidden: the place told is theirs who called it.
+BETWEEN = frozenset((
+    "random", "uuid", "secrets", "threading", "concurrent", "datetime", "tempfile"
+))  # fmt: skip
+INSTALLED = ("site-packages", "dist-packages")
+CALLABLE = (BuiltinFunctionType, FunctionType, MethodType)
+
+Patch = tuple[Any, str, Any, Any]  # Where, which name, what it was, what it is during a run.
+
+
+class Undetermined(SimulatorError):
+    """Something was asked inside a run which the next run would answer otherwise."""
+
+
+class Audit:
+    """The replacements, found once and put in place for each run.
+
+    Attributes:
+        tripped: what was asked in the run at hand.
+    """
+
+    def __init__(self) -> None:
+        self.tripped: list[Undetermined] = []
+        self._replaced: dict[Any, Any] = {}
+        self._patches: list[Patch] = []
+        self._seen: set[str] = set()
+        self._depth = 0
+        for name, (functions, cure) in FORBIDDEN.items():
+            module = importlib.import_module(name)
+            for function in functions:
+                self._replace(module, function, f"{name}.{function}", cure)
+        thread = importlib.import_module("threading").Thread
+        self._replace(thread, "start", "threading.Thread.start", THREAD)
+        self._replace_dates()
+
+    def _replace(self, owner: Any, attribute: str, title: str, cure: str) -> None:
+        real = getattr(owner, attribute, None)
+        if real is None:
+            return
+        stub = self._stub(real, title, cure)
+        self._replaced[real] = stub
+        self._patches.append((owner, attribute, real, stub))
+
+    def _replace_dates(self) -> None:
+        module = importlib.import_module("datetime")
+        for name, asking in DATES:
+            real = getattr(module, name)
+            meta = type(
+                "Like", (type,), {
+                    "__instancecheck__": lambda _, one, real=real: isinstance(one, real),
+                    "__subclasscheck__": lambda _, one, real=real: issubclass(one, real),
+                },
+            )  # fmt: skip
+            own = {
+                method: staticmethod(self._stub(getattr(real, method), f"{name}.{method}", CLOCK))
+                for method in asking
+            }
+            own["__new__"] = staticmethod(lambda _, *args, real=real, **given: real(*args, **given))
+            like = meta(real.__name__, (real,), own)
+            self._replaced[real] = like
+            self._patches.append((module, name, real, like))
+
+    def _stub(self, real: Callable[..., Any], title: str, cure: str) -> Callable[..., Any]:
+        def stub(*args: Any, **given: Any) -> Any:
+            frame = sys._getframe(1)  # noqa: SLF001 - whose call it is
+            if _package(frame) in TRUSTED:
+                return real(*args, **given)
+            while frame.f_back is not None and _package(frame) in BETWEEN:
+                frame = frame.f_back
+            if _package(frame) in TRUSTED:
+                return real(*args, **given)
+            place = f"{frame.f_code.co_filename}:{frame.f_lineno}, in {frame.f_code.co_name}"
+            error = Undetermined(f"{title}() was called inside a run: {cure}\n  {place}")
+            self.tripped.append(error)
+            raise error
+
+        return stub
+
+    def _look(self) -> None:
+        """Find what modules of the user's have imported by name; each module once."""
+        for name in list(sys.modules):
+            if name in self._seen:
+                continue
+            self._seen.add(name)
+            module = sys.modules.get(name)
+            if isinstance(module, ModuleType) and _is_the_users(module):
+                self._patches += self._names_in(module)
+
+    def _names_in(self, module: ModuleType) -> Iterator[Patch]:
+        for name, value in list(vars(module).items()):
+            if isinstance(value, CALLABLE) or value.__class__ is type:
+                with suppress(TypeError):  # What cannot be hashed is none of them.
+                    replaced = self._replaced.get(value)
+                    if replaced is not None:
+                        yield module, name, value, replaced
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """A run goes on.
+
+        Raises:
+            Undetermined: at its end, if one was swallowed.
+        """
+        self._depth += 1
+        if self._depth == 1:
+            self.tripped.clear()
+            self._look()
+            for owner, name, _, stub in self._patches:
+                setattr(owner, name, stub)
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if not self._depth:
+                for owner, name, real, _ in self._patches:
+                    setattr(owner, name, real)
+        if self.tripped:
+            raise self.tripped[0]
+
+
+def _package(frame: Any) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def _is_the_users(module: ModuleType) -> bool:
+    """Whether it is neither installed, nor of Python's own, nor ours."""
+    file = getattr(module, "__file__", None)
+    package = module.__name__.partition(".")[0]
+    if file is None or package in TRUSTED or package in sys.stdlib_module_names:
+        return module.__name__ == "__main__"
+    return not any(part in file for part in INSTALLED)
+
+
+_AUDIT: list[Audit] = []
+_UNAUDITED: list[Callable[..., Any]] = []
+
+
+def install() -> None:
+    """Audit every run from here on, until `uninstall()`; a second time does nothing."""
+    from simulator.world.world import World
+
+    if _UNAUDITED:
+        return
+    if not _AUDIT:
+        _AUDIT.append(Audit())
+    unaudited = World.run
+    _UNAUDITED.append(unaudited)
+
+    def run(self: World) -> None:
+        with _AUDIT[0].inside():
+            unaudited(self)
+
+    World.run = run  # type: ignore[method-assign]
+
+
+def uninstall() -> None:
+    """Runs are as before."""
+    from simulator.world.world import World
+
+    if _UNAUDITED:
+        World.run = _UNAUDITED.pop()  # type: ignore[method-assign]
+
+
+@contextmanager
+def audited(*, on: bool = True) -> Iterator[None]:
+    """Audit the runs inside; or (on=False) let them be, where they would be audited."""
+    before = bool(_UNAUDITED)
+    (install if on else uninstall)()
+    try:
+        yield
+    finally:
+        (install if before else uninstall)()

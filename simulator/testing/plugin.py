@@ -1,0 +1,187 @@
+"""The pytest plugin: a failing simulation tells its story, and says how to have it again.
+
+    simulation                          a fixture: runs that belong to the test
+    @pytest.mark.simulation(scenario)   what the fixture runs; seed=, audit=
+    @pytest.mark.sometimes("a name")    the test fails if `sometimes(..., "a name")` never held
+    --witness TEXT                      run this one schedule, and no search
+    --simulator-files DIR               where traces and pictures of failures go
+
+Rule 1: a suite that does not use the simulator does not pay for it: this file imports only pytest
+and the standard library, and does nothing in a test until the simulator has been imported.
+Rule 2: a test that passes is changed in one way only: it fails if a mark of its own (by
+`sometimes`) was never reached.
+Rule 3: runs are audited (no wall clock, no global chance, no threads), once the simulator has been
+imported; `simulator_audit = false` in pytest's configuration turns that off, and so does
+`@pytest.mark.simulation(audit=False)` for one test.
+"""
+
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from simulator.testing.simulation import Simulation
+
+MARKERS = (
+    "simulation(scenario, *, seed=None, audit=True): what the `simulation` fixture runs",
+    "sometimes(*names): fail unless `sometimes(condition, name)` held at least once for each name",
+)
+USED = "simulator.errors"  # Whoever uses anything of the simulator has loaded this.
+FILES = ".simulator"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The command line's and the configuration's words."""
+    group = parser.getgroup("simulator", "simulations")
+    group.addoption(
+        "--witness", default=None, metavar="TEXT",
+        help="run the schedule that a failure printed (name the test, too): 'site#k=value;...'",
+    )  # fmt: skip
+    group.addoption(
+        "--simulator-files", default=None, metavar="DIR",
+        help=f"where the traces and pictures of failures go (default: {FILES} beside the "
+        "configuration; '' writes none)",
+    )  # fmt: skip
+    parser.addini("simulator_audit", "runs may ask no clock, no chance", type="bool", default=True)
+    parser.addini(
+        "simulator_sometimes", "names of marks that the whole suite must reach", type="linelist",
+        default=[],
+    )  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Markers have their help."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    config.stash[REACHED] = set()
+
+
+REACHED = pytest.StashKey[set[str]]()
+SIMULATION = pytest.StashKey["Simulation"]()
+
+
+# --- Around a test --------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Audit the test's runs, its fixtures' and its own."""
+    if not _is_used(item):
+        return (yield)
+    from simulator.testing.audit import audited
+
+    wanted = bool(item.config.getini("simulator_audit"))
+    for marker in item.iter_markers("simulation"):
+        wanted = wanted and bool(marker.kwargs.get("audit", True))
+    with audited(on=wanted):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Count the test's marks, over all its examples."""
+    if not _is_used(item):
+        return (yield)
+    from simulator.testing import marks
+
+    names = [name for marker in item.iter_markers("sometimes") for name in marker.args]
+    ledger = marks.Ledger(tuple(names), item.config.getoption("witness"))
+    try:
+        with marks.counting(ledger):
+            result = yield
+    finally:
+        item.config.stash[REACHED] |= {one for one, times in ledger.reached.items() if times}
+    missing = ledger.missing
+    if missing and ledger.witness is None:
+        told = ", ".join(repr(name) for name in missing)
+        pytest.fail(f"never reached in any run of this test: {told}", pytrace=False)
+    return result
+
+
+def _is_used(item: pytest.Item) -> bool:
+    return USED in sys.modules or "simulation" in getattr(item, "fixturenames", ())
+
+
+@pytest.fixture
+def simulation(request: pytest.FixtureRequest) -> "Simulation":
+    """Runs that belong to this test: what goes wrong in the last one is told if the test fails."""
+    from simulator.testing.simulation import Simulation
+
+    marker = request.node.get_closest_marker("simulation")
+    given = dict(marker.kwargs) if marker is not None else {}
+    given.pop("audit", None)
+    if marker is not None and marker.args:
+        given["scenario"] = marker.args[0]
+    made = Simulation(witness=request.config.getoption("witness"), **given)
+    request.node.stash[SIMULATION] = made
+    return made
+
+
+# --- What a failure says ----------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the story, the witness, the replay and the files of a failing run."""
+    report = yield
+    if report.failed and call.excinfo is not None and USED in sys.modules:
+        from simulator.testing.failures import section
+
+        made = item.stash.get(SIMULATION, None)
+        told = section(item.nodeid, call.excinfo.value, made, _files(item))
+        if told:
+            report.sections.append(("simulator", told))
+    return report
+
+
+def _files(item: pytest.Item) -> Path | None:
+    """The folder for the files of failures; None: write none."""
+    chosen = item.config.getoption("simulator_files")
+    if chosen is None:
+        return item.config.rootpath / FILES
+    return Path(chosen) if chosen else None
+
+
+# --- The whole suite --------------------------------------------------------------------------
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A suite which never reached what it declares has failed."""
+    config = session.config
+    output: dict[str, Any] | None = getattr(config, "workeroutput", None)
+    if output is not None:  # A worker of xdist tells its controller.
+        reached = config.stash[REACHED]
+        output["simulator_reached"] = sorted(reached)
+        return
+    if _suite_misses(config) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ARG001 - xdist's hook
+    """What a worker's tests have reached."""
+    reached = getattr(node, "workeroutput", {}).get("simulator_reached", ())
+    node.config.stash[REACHED].update(reached)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Name what the suite has never reached."""
+    missing = _suite_misses(config)
+    if missing:
+        terminalreporter.section("simulator")
+        for name in missing:
+            terminalreporter.line(f"never reached in any test: {name!r}", red=True)
+
+
+def _suite_misses(config: pytest.Config) -> list[str]:
+    option = config.option
+    chosen = option.keyword or option.markexpr or any("::" in one for one in config.args)
+    if chosen or option.collectonly or option.witness is not None or option.maxfail:
+        return []  # Not the whole suite.
+    reached = config.stash[REACHED]
+    return [name for name in config.getini("simulator_sometimes") if name not in reached]

@@ -1,0 +1,139 @@
+"""Inside a run no clock and no global chance is asked; outside all is as ever."""
+
+# ruff: noqa: TID251, DTZ001, DTZ003, DTZ005, DTZ011, BLE001, ICN001 - what trips is asked for here
+
+import datetime as dates
+import logging
+import os
+import random
+import secrets
+import threading
+import time
+import uuid
+from datetime import datetime
+from time import monotonic
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator import Scenario, Workload, simulate
+from simulator.testing import Undetermined, audited, idempotent
+from simulator.world.world import World
+
+ASKING = {
+    "time.time": lambda: time.time(),
+    "time.monotonic": lambda: monotonic(),
+    "time.sleep": lambda: time.sleep(0),
+    "datetime.now": lambda: datetime.now(),
+    "datetime.utcnow": lambda: dates.datetime.utcnow(),
+    "date.today": lambda: dates.date.today(),
+    "random.random": lambda: random.random(),
+    "random.shuffle": lambda: random.shuffle([1]),
+    "uuid.uuid4": lambda: uuid.uuid4(),
+    "secrets.token_hex": lambda: secrets.token_hex(),
+    "os.urandom": lambda: os.urandom(1),
+    "threading.Thread.start": lambda: threading.Thread(target=len).start(),
+}
+
+
+def asking(what):
+    """A handler that asks for something, whatever it is for."""
+
+    def make(store):
+        def handle(record):
+            what()
+            store[record.event_id] = 1
+
+        return handle
+
+    return make
+
+
+def try_out(what):
+    return idempotent(asking(what), events=1, crashes=1, doubled=False)
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_it_trips_and_tells_the_place(name):
+    with audited(), pytest.raises(Undetermined) as tripped:
+        try_out(ASKING[name])
+
+    assert f"{name}() was called inside a run" in str(tripped.value)
+    assert "test_audit.py" in str(tripped.value)
+
+
+def test_outside_of_a_run_nothing_is_changed():
+    before = (time.time, dates.datetime, datetime, random.random, uuid.uuid4)
+
+    with audited():
+        try_out(lambda: None)
+        assert (time.time, dates.datetime, datetime, random.random, uuid.uuid4) == before
+        assert time.time() > 0
+        with pytest.raises(Undetermined):
+            try_out(ASKING["time.time"])
+
+    assert (time.time, dates.datetime, datetime, random.random, uuid.uuid4) == before
+
+
+def test_without_an_audit_a_run_may_ask_and_audits_may_be_turned_off():
+    with audited(on=False):
+        assert try_out(ASKING["time.time"])
+    with audited():
+        with audited(on=False):
+            assert try_out(ASKING["time.time"])
+        with pytest.raises(Undetermined):
+            try_out(ASKING["time.time"])
+
+
+def test_it_leaves_the_world_as_it_was():
+    with audited(on=False):
+        before = World.run
+        with audited():
+            assert World.run is not before
+        assert World.run is before
+
+
+def test_what_is_determined_is_let_pass():
+    """Dates that are given, and chance of one's own with a seed."""
+
+    def determined():
+        assert datetime(2020, 1, 1) < dates.datetime.fromisoformat("2021-01-01")
+        assert isinstance(dates.datetime(2020, 1, 1), datetime)
+        assert issubclass(datetime, dates.date)
+        assert dates.date(2020, 1, 2).isoformat() == "2020-01-02"
+        random.Random(7).random()
+        logging.getLogger("a").warning("it is %s", 1)
+
+    with audited():
+        assert try_out(determined)
+
+
+def test_an_error_that_is_swallowed_is_raised_at_the_end():
+    def swallowing():
+        try:
+            time.time()
+        except Exception:
+            return
+
+    with audited(), pytest.raises(Undetermined):
+        try_out(swallowing)
+
+
+@settings(max_examples=5)
+@given(st.data())
+def test_hypothesis_may_ask_the_clock_in_a_run(data):
+    """It does whenever something is drawn."""
+    from simulator.testing import runs
+
+    with audited():
+        data.draw(runs(Scenario(workload=Workload(events=1))))
+
+
+def test_runs_of_scenarios_are_audited_and_are_the_same():
+    scenario = Scenario(workload=Workload(events=2))
+    with audited(on=False):
+        plain = simulate(scenario).digest()
+
+    with audited():
+        assert simulate(scenario).digest() == plain

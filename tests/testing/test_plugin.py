@@ -1,0 +1,235 @@
+"""The pytest plugin: a failing run tells its story, and a suite says what it never reached."""
+
+import shlex
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = "pytester"
+
+ROOT = Path(__file__).parent.parent.parent
+INSTALLED = any(one.value == "simulator.testing.plugin" for one in entry_points(group="pytest11"))
+PLUGIN = () if INSTALLED else ("-p", "simulator.testing.plugin")
+
+SCENARIO = """
+    import pytest
+    from simulator import AT_LEAST_ONCE, Crash, FaultPlan, Scenario, Workload
+    from simulator import never_applied_twice, never_lost
+
+    scenario = Scenario(
+        workload=Workload(events=2),
+        guarantee=AT_LEAST_ONCE,
+        faults=FaultPlan((Crash("billing-1", "after_process"),)),
+    )
+"""
+COUNTER = """
+    from simulator.testing import exactly_once, idempotent, sometimes
+
+    def counter(store):
+        def handle(record):
+            sometimes(record.key in store, "a key comes twice")
+            store[record.key] = store.get(record.key, 0) + 1
+        return handle
+
+    def upsert(store):
+        def handle(record):
+            store[record.event_id] = record.value
+        return handle
+"""
+
+
+def dedent(text):
+    return "\n".join(line.removeprefix("    ") for line in text.splitlines())
+
+
+@pytest.fixture
+def suite(pytester, monkeypatch):
+    """Runs a file of tests under the plugin, in a process of its own: modules are loaded once."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+    def run(*parts, args=(), ini=""):
+        pytester.makepyfile(test_it="\n".join(map(dedent, parts)))
+        pytester.makeini(f"[pytest]\naddopts = -p no:randomly -p no:cacheprovider\n{dedent(ini)}")
+        return pytester.runpytest_subprocess(*PLUGIN, *args)
+
+    return run
+
+
+def test_a_failing_expectation_shows_story_witness_replay_and_files(suite, pytester):
+    result = suite(SCENARIO, """
+    @pytest.mark.simulation(scenario)
+    def test_exactly_once(simulation):
+        simulation.simulate()
+        simulation.expect(never_lost, never_applied_twice)
+    """)
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([
+        "*billing-1 crashes (after_process)*",
+        "*- simulator -*",
+        "witness: (nothing by chance)",
+        "replay:  pytest test_it.py::test_exactly_once --witness ''",
+        "trace:   *trace.jsonl",
+        "picture: *picture.svg",
+    ])
+    folder = pytester.path / ".simulator" / "test_it.py-test_exactly_once"
+    assert (folder / "trace.jsonl").stat().st_size > 1_000
+    assert (folder / "picture.svg").read_text().startswith("<svg")
+
+
+def test_a_plain_assert_is_told_by_the_first_promise_broken(suite):
+    result = suite(SCENARIO, """
+    @pytest.mark.simulation(scenario, seed=3)
+    def test_it(simulation):
+        trace = simulation.simulate()
+        assert len(trace.of("effect_applied")) == 2
+    """, args=("--simulator-files", ""))
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["The run ended so:", "*billing-1*", "replay:  pytest *"])
+    assert "trace:  " not in result.stdout.str()
+
+
+def test_a_witness_is_run_instead_of_the_seed(suite):
+    result = suite(SCENARIO, """
+    import attrs
+
+    @pytest.mark.simulation(attrs.evolve(scenario, faults=FaultPlan()))
+    def test_it(simulation):
+        trace = simulation.simulate()
+        assert not trace.of("node_crashed")
+    """, args=("--witness", "crash@billing-1/after_process#0=1"))
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["witness: crash@billing-1/after_process#0=1"])
+
+
+def test_a_handlers_counterexample_is_shown_and_run_again(suite):
+    tests = """
+    def test_counter():
+        exactly_once(counter, events=3).check()
+    """
+    first = suite(COUNTER, tests)
+    shown = next(
+        line for line in first.stdout.lines if line.startswith("replay:  pytest ")
+    ).removeprefix("replay:  pytest ")
+
+    again = suite(COUNTER, tests, args=shlex.split(shown))
+
+    first.assert_outcomes(failed=1)
+    first.stdout.fnmatch_lines(["*broken by 1 event and 1 crash*", "trace:   *trace.jsonl"])
+    again.assert_outcomes(failed=1)
+    again.stdout.fnmatch_lines(["*broken in this one run of 1 event and 1 crash*"])
+
+
+def test_a_mark_that_is_never_reached_fails_its_test(suite):
+    result = suite(COUNTER, """
+    import pytest
+
+    def test_two():
+        assert not idempotent(counter, events=2, doubled=False)
+
+    def test_reached():
+        assert not idempotent(counter, events=3)
+
+    @pytest.mark.sometimes("a rebalance")
+    def test_declared():
+        assert idempotent(upsert, events=1)
+
+    def test_fails_for_its_own_reason():
+        assert sometimes(False, "whatever")
+    """)
+
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines(["never reached in any run of this test: 'a rebalance'"])
+    assert "this test: 'whatever'" not in result.stdout.str()
+
+
+def test_a_suite_that_never_reaches_its_marks_fails(suite):
+    tests = """
+    def test_it():
+        sometimes(True, "one")
+    """
+    ini = """
+    simulator_sometimes =
+        one
+        two
+    """
+    whole = suite(COUNTER, tests, ini=ini)
+    a_part = suite(COUNTER, tests, ini=ini, args=("test_it.py::test_it",))
+
+    assert whole.ret == pytest.ExitCode.TESTS_FAILED
+    whole.stdout.fnmatch_lines(["never reached in any test: 'two'"])
+    assert "'one'" not in whole.stdout.str()
+    assert a_part.ret == pytest.ExitCode.OK
+
+
+def test_runs_are_audited_unless_told_otherwise(suite):
+    tests = """
+    import time
+    import pytest
+
+    def asking(store):
+        def handle(record):
+            store[record.event_id] = time.time() * 0
+        return handle
+
+    def test_trips():
+        idempotent(asking, events=1).check()
+
+    @pytest.mark.simulation(audit=False)
+    def test_excused():
+        time.time()
+        idempotent(asking, events=1).check()
+    """
+    audited = suite(COUNTER, tests)
+    silent = suite(COUNTER, tests, ini="simulator_audit = false")
+
+    audited.assert_outcomes(passed=1, failed=1)
+    audited.stdout.fnmatch_lines(["*time.time() was called inside a run*"])
+    audited.stdout.fnmatch_lines(["*test_it.py:*, in handle"])
+    silent.assert_outcomes(passed=2)
+
+
+def test_markers_and_options_have_their_help(suite):
+    result = suite("", args=("--markers",))
+    result.stdout.fnmatch_lines(["@pytest.mark.simulation(*", "@pytest.mark.sometimes(*"])
+
+    suite("", args=("--help",)).stdout.fnmatch_lines(["simulations:", "*--witness=TEXT*"])
+
+
+def test_hypothesis_shows_the_smallest_counterexample_it_found(suite):
+    result = suite(COUNTER, """
+    from hypothesis import given, settings, strategies as st
+
+    @settings(max_examples=5, database=None)
+    @given(st.integers(1, 3))
+    def test_it(events):
+        exactly_once(counter, events=events, crashes=1).check()
+    """)
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*crash@consumer-0/after_process#0=1*", "picture: *"])
+
+
+def test_a_suite_that_does_not_use_it_does_not_load_it(tmp_path):
+    """Read off a fresh Python."""
+    (tmp_path / "test_it.py").write_text("def test_it(): assert True\n")
+    code = (
+        "import sys, pytest; "
+        f"pytest.main(['-q', '-p', 'no:cacheprovider', *{PLUGIN!r}, {str(tmp_path)!r}]); "
+        "print(*sorted(m for m in sys.modules if m.startswith(('simulator', 'simpy'))))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert "1 passed" in done.stdout
+    assert done.stdout.splitlines()[-1].split() == [
+        "simulator", "simulator.testing", "simulator.testing.plugin",
+    ]  # fmt: skip
