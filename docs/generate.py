@@ -4,9 +4,12 @@
     reference.md      each public name: its signature and what it says of itself
     settings.md       each of Kafka's settings: its default, or why it is refused
     known_bugs.md     each row of experiments/known_bugs: it is searched, which takes a minute
+    guarantees.md     each cell of the guarantee matrix: it is filled, which takes some minutes
+    guarantees.json   the same as data, for tests
 
 tests/test_documentation.py fails when a page is not what this would write; for known_bugs.md,
-whose searches are tests themselves, tests/experiments/test_known_bugs.py does.
+whose searches are tests themselves, tests/experiments/test_known_bugs.py does, and for the matrix
+tests/matrix.
 """
 
 import ast
@@ -15,6 +18,7 @@ import inspect
 import re
 import sys
 from enum import EnumType
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -123,7 +127,21 @@ def settings() -> str:
 
 
 PAGES = {"not_modelled.md": not_modelled, "reference.md": reference, "settings.md": settings}
-SEARCHED = {"known_bugs.md": known_bugs}
+def guarantees(part: str) -> str:
+    """The guarantee matrix: its page, or its text as data."""
+    sys.path.insert(0, str(ROOT))
+    keeping = importlib.import_module("simulator.matrix.keeping")
+    rows = importlib.import_module("simulator.matrix.rows").ROWS
+    telling = getattr(importlib.import_module("simulator.matrix.page"), part)
+    told: str = telling(keeping.matrix(rows))
+    return told
+
+
+SEARCHED = {
+    "known_bugs.md": known_bugs,
+    "guarantees.json": partial(guarantees, "text"),
+    "guarantees.md": partial(guarantees, "page"),
+}
 
 
 def main() -> None:

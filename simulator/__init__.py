@@ -17,6 +17,7 @@ Only the world runs; everything else is values and pure functions. The folders, 
     study       a question asked of many runs
     searching   from "it failed once" to the smallest story, or a proof
     report      what was found, shown
+    matrix      which configuration allows which anomaly
     testing     for your own tests, with Hypothesis and pytest: import it by its name
     commands    the command line
 

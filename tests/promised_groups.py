@@ -37,6 +37,7 @@ from simulator import (
     uniform_keys,
 )
 from simulator.checks.check import feed
+from simulator.checks.coordinators import Coordinators
 from simulator.checks.verdict import Cases, Verdict
 from tests.few_orders import SESSION, few_orders
 from tests.promised import Promised
@@ -96,6 +97,7 @@ class _Commits:
         self.asked: dict[Any, list[int]] = {}  # Member, place and offset -> when.
         self.moved: dict[Any, tuple[int, int, str]] = {}  # Place -> its newest reset.
         self.lost: dict[str, int] = {}  # Broker -> when it lost what was not flushed.
+        self.coordinators = Coordinators()
 
     def on_sent(self, entry: Any) -> None:
         _, _, _, _, api, about = entry[4]
@@ -114,6 +116,8 @@ class _Commits:
 
     def on_committed(self, entry: Any) -> None:
         self.count += 1
+        if self.coordinators.tells_late(entry):
+            return  # It stands before what the group's coordinator has told since.
         _, group, topic, partition, offset, member, _ = entry[4]
         place = (group, topic, partition)
         asked = self.asked.get((member, *place, offset), [entry[0]])
@@ -146,6 +150,7 @@ def _followed(commits: _Commits) -> dict[str, Callable[[Any], None]]:
         "position_reset": commits.on_reset,
         "node_crashed": commits.on_crash,
         "offset_committed": commits.on_committed,
+        "group_loaded": commits.coordinators.on_loaded,
     }
 
 

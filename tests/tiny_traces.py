@@ -39,6 +39,10 @@ def committed(partition, offset, member="m1", group=GROUP):
     return ("offset_committed", group, TOPIC, partition, int(offset), member, 1)
 
 
+def loaded(_, group=GROUP):
+    return ("group_loaded", group, "classic", 1, ())
+
+
 def assigned(partition):
     return ("partitions_assigned", GROUP, 1, ((TOPIC, partition),))
 
@@ -61,6 +65,15 @@ def failed(_, event_id, certain="certain"):
 
 def appended(partition, base, *event_ids):
     return ("batch_appended", TOPIC, partition, int(base), event_ids, 0, 0, 0)
+
+
+def opened(_, transactional_id="pay"):
+    """The producer of `appended` is given its id for transactions."""
+    return ("transaction_began", transactional_id, 0, 0)
+
+
+def ended(partition, offset, result):
+    return ("transaction_marker_written", TOPIC, partition, int(offset), 0, 0, result)
 
 
 def replicated(partition, base, *event_ids):
@@ -126,7 +139,7 @@ def lost_answer(_, event_id):
 WORDS = {word.__name__: word for word in (
     sent, acked, failed, polled, started, processed, applied, committed, assigned, revoked, lost,
     reset, found_cut, crashed, restarted, lost_answer, appended, replicated, truncated, recovered,
-    mark, leads, follows, elected, in_sync, trimmed, cleaned,
+    mark, leads, follows, elected, in_sync, trimmed, cleaned, opened, ended, loaded,
 )}  # fmt: skip
 
 ENDINGS = {

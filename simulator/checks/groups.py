@@ -4,46 +4,77 @@ committed_never_regresses       a committed offset is never replaced by a lower 
 never_committed_past_processed  nothing that was given out is committed before it was processed
 
 Both read the commits that the coordinator accepted. After a seek a lower commit is the
-application's own will.
+application's own will. What a former coordinator tells when another has read the group stands
+before all that this one has accepted.
 
 Not modelled: records that nobody of the group was ever given (never_lost finds those); two
 members that own one partition at a time.
 """
 
 from simulator.checks.check import Check, Watching
+from simulator.checks.coordinators import Coordinators
 from simulator.checks.verdict import Cases, Verdict
 from simulator.trace.trace import FlatEntry
 
 Place = tuple[str, str, int]
 
 
-def _committed_never_regresses() -> Watching:
-    cases = Cases()
-    committed: dict[Place, tuple[int, int]] = {}
-    commits = 0
+class _Commits:
+    """Each place's last commit, and the first that its present coordinator has accepted."""
 
-    def on_committed(entry: FlatEntry) -> None:
-        nonlocal commits
-        commits += 1
-        seq = entry[0]
-        _, group, topic, partition, offset, member, _ = entry[4]
-        place = (group, topic, partition)
-        before = committed.get(place)
-        if before is not None and offset < before[0]:
-            who = member or "an outsider"
-            said = f"{group} had committed {topic}-{partition}@{before[0]}, then {who} @{offset}"
-            cases.add(said, (before[1], seq))
-        committed[place] = (offset, seq)
+    def __init__(self) -> None:
+        self.cases = Cases()
+        self.count = 0
+        self._coordinators = Coordinators()
+        self._last: dict[Place, FlatEntry] = {}
+        self._first: dict[Place, FlatEntry | None] = {}  # None: after it came a seek.
 
-    def on_reset(entry: FlatEntry) -> None:
+    def on_loaded(self, entry: FlatEntry) -> None:
+        self._coordinators.on_loaded(entry)
+        group = entry[4][1]
+        for place in [place for place in self._first if place[0] == group]:
+            del self._first[place]
+
+    def on_committed(self, entry: FlatEntry) -> None:
+        self.count += 1
+        place = entry[4][1:4]
+        if place in self._first:
+            if self._coordinators.tells_late(entry):
+                self._compare(entry, self._first[place])
+                return
+        elif not self._coordinators.tells_late(entry):
+            self._first[place] = entry
+        self._compare(self._last.get(place), entry)
+        self._last[place] = entry
+
+    def _compare(self, before: FlatEntry | None, after: FlatEntry | None) -> None:
+        if before is None or after is None or after[4][4] >= before[4][4]:
+            return
+        _, group, topic, partition, offset, member, _ = after[4]
+        had = f"{group} had committed {topic}-{partition}@{before[4][4]}"
+        said = f"{had}, then {member or 'an outsider'} @{offset}"
+        self.cases.add(said, sorted((before[0], after[0])))
+
+    def on_reset(self, entry: FlatEntry) -> None:
         _, group, topic, partition, _, policy = entry[4]
         if policy == "seek":
-            committed.pop((group, topic, partition), None)
+            place = (group, topic, partition)
+            self._last.pop(place, None)
+            self._first[place] = None
+
+
+def _committed_never_regresses() -> Watching:
+    commits = _Commits()
 
     def finish() -> Verdict:
-        return cases.verdict("committed_never_regresses", commits)
+        return commits.cases.verdict("committed_never_regresses", commits.count)
 
-    return Watching({"offset_committed": on_committed, "position_reset": on_reset}, finish)
+    observers = {
+        "group_loaded": commits.on_loaded,
+        "offset_committed": commits.on_committed,
+        "position_reset": commits.on_reset,
+    }
+    return Watching(observers, finish)
 
 
 class _Progress:

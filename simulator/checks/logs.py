@@ -11,13 +11,14 @@ These are what Jepsen's checker of Kafka calls lost-write and unseen, inconsiste
 duplicate, nonmonotonic-send, nonmonotonic-poll and poll-skip, and G1a (aborted read).
 
 All are judged by what clients saw: acknowledgements and polls. Brokers are believed in one thing:
-that retention or the cleaner took a record, which excuses who did not read it.
+that retention or the cleaner took a record, or that it was aborted, which excuses who did not read
+it; and what was aborted may be written again.
 
 A gap between offsets is no anomaly: transaction markers and the cleaner leave them. A member may
 go back with a new assignment, a reset or a seek: that is redelivery, and a new beginning.
 
-Not modelled: transactions that are aborted, whose acknowledged records nobody should read; where
-a log ends as a client was told (no entry says so); two producers on one node, taken for one.
+Not modelled: a read_uncommitted reader that misses an aborted record; where a log ends as a client
+was told (no entry says so); two producers on one node, taken for one.
 """
 
 from bisect import bisect_left
@@ -25,25 +26,26 @@ from bisect import bisect_left
 from simulator.checks.check import Check, Watching
 from simulator.checks.ending import Ending
 from simulator.checks.sentences import at
-from simulator.checks.unread import Readers, Removed, unread
+from simulator.checks.unread import Excused, Readers, unread
 from simulator.checks.verdict import Cases, Status, Verdict
 from simulator.trace.trace import FlatEntry
 
 Place = tuple[str, int]
 Sighting = tuple[str, int]  # Which event, and the entry that says so.
+Found = tuple[int, int, int]  # In which partition, at which offset, and the entry that says so.
 
 
 def _acknowledged_is_read() -> Watching:
-    ending, readers, removed = Ending(), Readers(), Removed()
+    ending, readers, excused = Ending(), Readers(), Excused()
     acknowledged: list[FlatEntry] = []
 
     def finish() -> Verdict:
-        return unread(acknowledged, readers, removed, ending)
+        return unread(acknowledged, readers, excused, ending)
 
     observers = {
         "record_acknowledged": acknowledged.append,
         **readers.observers(),
-        **removed.observers(),
+        **excused.observers(),
         **ending.observers(),
     }
     return Watching(observers, finish)
@@ -88,10 +90,10 @@ def _offsets_agree() -> Watching:
 
 
 def _stored_once() -> Watching:
-    cases = Cases()
+    excused = Excused()
     # topic -> event -> where it was first seen, and the entry that says so
-    topics: dict[str, dict[str, tuple[int, int, int]]] = {}
-    copies: dict[tuple[str, str], list[tuple[int, int]]] = {}  # The places but for the first.
+    topics: dict[str, dict[str, Found]] = {}
+    copies: dict[tuple[str, str], list[Found]] = {}  # The others, in the order of their telling.
 
     def on_acknowledged(entry: FlatEntry) -> None:
         _, event_id, topic, partition, offset = entry[4]
@@ -111,15 +113,28 @@ def _stored_once() -> Watching:
             known[event_id] = (partition, offset, seq)
         elif first[1] != offset or first[0] != partition:
             told = copies.setdefault((topic, event_id), [])
-            if (partition, offset) not in told:
-                told.append((partition, offset))
-                places = f"{at(topic, first[0], first[1])} and at {at(topic, partition, offset)}"
-                cases.add(f"{event_id} lies at {places}", (first[2], seq), (event_id,))
+            if all(one[:2] != (partition, offset) for one in told):
+                told.append((partition, offset, seq))
 
     def finish() -> Verdict:
+        cases = Cases()
+        found: list[tuple[Found, Found, str, str]] = []
+        for (topic, event_id), told in copies.items():
+            lasting = [
+                one
+                for one in (topics[topic][event_id], *told)
+                if not excused.is_uncommitted(topic, *one[:2], event_id)
+            ]
+            found += [(lasting[0], other, topic, event_id) for other in lasting[1:]]
+        for first, other, topic, event_id in sorted(found, key=lambda case: case[1][2]):
+            places = f"{at(topic, *first[:2])} and at {at(topic, *other[:2])}"
+            cases.add(f"{event_id} lies at {places}", sorted((first[2], other[2])), (event_id,))
         return cases.verdict("stored_once", sum(len(known) for known in topics.values()))
 
-    return Watching({"record_acknowledged": on_acknowledged, "record_polled": on_polled}, finish)
+    observers = {
+        "record_acknowledged": on_acknowledged, "record_polled": on_polled, **excused.observers()
+    }  # fmt: skip
+    return Watching(observers, finish)
 
 
 class _Sends:
@@ -231,7 +246,7 @@ class _Polls:
     def __init__(self) -> None:
         self.cases = Cases()
         self.polled = 0
-        self.removed = Removed()
+        self.excused = Excused()
         self._logs: dict[Place, dict[int, Sighting]] = {}
         self._members: dict[str, dict[tuple[str, str, int], _Position]] = {}
         # Entry and offset before the jump, and after it; who, where.
@@ -283,7 +298,9 @@ class _Polls:
             wide = len(between) > len(log)
             for offset in sorted(one for one in log if one in between) if wide else between:
                 known = log.get(offset)
-                if known is None or self.removed.took(*where, offset, known[0]):
+                if known is None or self.excused.need_not_be_read(
+                    *where, offset, known[0]
+                ):
                     continue
                 said = f"{node} jumped over {known[0]} ({at(*where, offset)}): from @{first}"
                 seqs = sorted((first_seq, known[1], last_seq))
@@ -314,7 +331,7 @@ def _polls_in_order() -> Watching:
         "position_reset": polls.on_new_position,
         "truncation_found": polls.on_new_position,
         "node_crashed": polls.on_crash,
-        **polls.removed.observers(),
+        **polls.excused.observers(),
     }
     return Watching(observers, polls.finish)
 

@@ -8,6 +8,7 @@ Not modelled: how long it took (a measure tells); records whose offset the clien
 """
 
 from simulator.checks.check import Check, Watching
+from simulator.checks.coordinators import Coordinators
 from simulator.checks.ending import NOBODY_READS, Ending
 from simulator.checks.verdict import Cases, Status, Verdict
 from simulator.trace.trace import FlatEntry
@@ -16,7 +17,7 @@ Place = tuple[str, str, int]
 
 
 def _drained() -> Watching:
-    ending = Ending()
+    ending, coordinators = Ending(), Coordinators()
     written: dict[tuple[str, int], tuple[int, int, str]] = {}  # highest offset, entry, event
     given: dict[Place, int] = {}
     committed: dict[Place, int] = {}
@@ -45,8 +46,10 @@ def _drained() -> Watching:
 
     def on_committed(entry: FlatEntry) -> None:
         _, group, topic, partition, offset, _, _ = entry[4]
-        committed[group, topic, partition] = offset
         commits.add(group)
+        place = (group, topic, partition)
+        if place not in committed or not coordinators.tells_late(entry):
+            committed[place] = offset
 
     def finish() -> Verdict:
         if written and not reads:
@@ -70,6 +73,7 @@ def _drained() -> Watching:
         "partitions_assigned": on_assigned,
         "record_polled": on_polled,
         "offset_committed": on_committed,
+        "group_loaded": coordinators.on_loaded,
         **ending.observers(),
     }
     return Watching(observers, finish)

@@ -5,7 +5,7 @@ come back from a crash in which it lost it, and nobody has it yet; or if the gro
 partition without ever being given it (a consumer may assign itself).
 Rule 2: lost is what its readers have passed: a later offset was polled, or its own offset holds
 another record. Whatever else was not polled is unseen.
-Rule 3: what retention or the cleaner took need not be read.
+Rule 3: what retention or the cleaner took need not be read, nor what was aborted.
 """
 
 from typing import Any
@@ -14,6 +14,7 @@ import attrs
 
 from simulator.checks.ending import NOBODY_READS, Ending
 from simulator.checks.sentences import at
+from simulator.checks.transactions_log import TransactionLog
 from simulator.checks.verdict import Cases, Status, Verdict
 from simulator.trace.trace import FlatEntry, Observer
 
@@ -131,8 +132,36 @@ class Removed:
         self.cleaned.setdefault(topic, {}).update(dict.fromkeys(event_ids))
 
 
+class Excused:
+    """What nobody need read: what was removed, and what was aborted."""
+
+    def __init__(self) -> None:
+        self._removed = Removed()
+        self._transactions = TransactionLog()
+
+    def observers(self) -> dict[str, Observer]:
+        """For a check's own observers to be joined with."""
+        return {**self._removed.observers(), **self._transactions.observers()}
+
+    def need_not_be_read(self, topic: str, partition: int, offset: int, event_id: str) -> bool:
+        """Whether a record was removed or aborted."""
+        return (
+            self._removed.took(topic, partition, offset, event_id)
+            or self._ended(topic, partition, offset, event_id) == "abort"
+        )
+
+    def is_uncommitted(self, topic: str, partition: int, offset: int, event_id: str) -> bool:
+        """Whether a record belongs to a transaction that was aborted, or has not ended."""
+        return self._ended(topic, partition, offset, event_id) not in (None, "commit")
+
+    def _ended(self, topic: str, partition: int, offset: int, event_id: str) -> str | None:
+        """How the transaction of a record ended; None: it was in none."""
+        batch = self._transactions.holding((topic, partition), offset)
+        return batch.result if batch is not None and event_id in batch.event_ids else None
+
+
 def unread(
-    acknowledged: list[FlatEntry], readers: Readers, removed: Removed, ending: Ending
+    acknowledged: list[FlatEntry], readers: Readers, excused: Excused, ending: Ending
 ) -> Verdict:
     """The verdict of `acknowledged_is_read`."""
     if acknowledged and not readers.owners and not readers.given:
@@ -155,7 +184,7 @@ def unread(
                     events[group, where] = given.events()
                 if event_id in events[group, where]:
                     continue
-            if not removed.took(*where, offset, event_id):
+            if not excused.need_not_be_read(*where, offset, event_id):
                 said = _how(readers, group, where, offset, event_id)
                 cases.add(said, (entry[0],), (event_id,))
     if acknowledged and not reached:

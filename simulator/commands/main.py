@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import simulator
-from simulator.commands import check, copy, listing, replay, run
+from simulator.commands import check, copy, listing, matrix, replay, run
 from simulator.commands.outcome import (
     CANNOT_TELL,
     INTERRUPTED,
@@ -20,7 +20,7 @@ from simulator.commands.outcome import (
 )
 from simulator.errors import BadInput, EventBudgetExceeded, ReplayDiverged, UnknownSite
 
-COMMANDS = (run, replay, check, listing, copy)
+COMMANDS = (run, replay, check, matrix, listing, copy)
 EPILOG = """\
 exit codes:
   0    every promise came out as declared (run); the promises were kept (replay, check)

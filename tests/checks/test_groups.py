@@ -33,6 +33,28 @@ def test_a_seek_is_the_applications_will_and_a_reset_is_not():
     )
 
 
+SUCCEEDED = ("b0: loaded", "b0: committed 3", "b1: loaded", "b1: committed 6")
+
+
+def test_what_a_former_coordinator_tells_late_was_committed_before():
+    assert committed_never_regresses(tiny(*SUCCEEDED, "b0: committed 5", "b1: committed 7"))
+    assert not committed_never_regresses(tiny(*SUCCEEDED, "b1: committed 5"))
+
+
+def test_a_successor_that_goes_back_behind_what_is_told_late_regresses():
+    verdict = committed_never_regresses(tiny(*SUCCEEDED, "b0: committed 9"))
+
+    assert verdict.status is Status.BROKEN
+    assert verdict.entries == (3, 4)
+
+
+def test_who_coordinates_again_is_no_former_coordinator():
+    again = (*SUCCEEDED, "b0: loaded")
+
+    assert not committed_never_regresses(tiny(*again, "b0: committed 5"))
+    assert committed_never_regresses(tiny(*again, "b0: committed 8"))
+
+
 def test_a_run_without_commits_reaches_nothing():
     assert committed_never_regresses(tiny("quiet")).reached == 0
 

@@ -381,3 +381,41 @@ def test_what_was_sent_again_may_be_read():
     """Only one of the tries has failed."""
     assert failed_is_never_read(tiny(*FAILED, "p: sent e1", "p: acked e1 0", "c: polled e1 0"))
     assert not failed_is_never_read(tiny(*FAILED, *FAILED, "c: polled e1 0"))
+
+
+# --- Transactions --------------------------------------------------------------------------------
+
+
+def of_a_transaction(*more, result="abort"):
+    """e1 lies in a transaction at @5, which ends with @6; e2 behind it."""
+    written = ("p: opened", "p: sent e1", "b: appended 5 e1", "p: acked e1 5")
+    end = ("b: ended 6 " + result,) if result else ()
+    return tiny("c: assigned", "c: polled e0 4", *written, *end, "p: sent e2", *more, "quiet")
+
+
+def test_what_was_aborted_need_not_be_read():
+    behind = ("p: acked e2 7", "c: polled e2 7")
+
+    assert acknowledged_is_read(of_a_transaction(*behind))
+    assert acknowledged_is_read(of_a_transaction(*behind, result="commit")).status is Status.BROKEN
+    assert acknowledged_is_read(of_a_transaction(*behind, result="")).status is Status.BROKEN
+
+
+def test_what_was_aborted_may_be_jumped_over():
+    behind = ("p: acked e2 7", "c: polled e2 7")
+
+    assert polls_in_order(of_a_transaction(*behind))
+    assert polls_in_order(of_a_transaction(*behind, result="commit")).status is Status.BROKEN
+    assert polls_in_order(of_a_transaction(*behind, result="")).status is Status.BROKEN
+
+
+def test_what_was_aborted_and_written_again_lies_there_once():
+    again = ("b: appended 7 e1", "p: acked e1 7")
+
+    assert stored_once(of_a_transaction(*again, "b: ended 8 commit"))
+    assert stored_once(of_a_transaction(*again))  # The second is not committed yet.
+    both = of_a_transaction(*again, "b: ended 8 commit", result="commit")
+    assert sentences(stored_once(both)) == ["e1 lies at orders-0@5 and at orders-0@7"]
+    thrice = ("b: ended 8 commit", "b: appended 9 e1", "p: acked e1 9", "b: ended 10 commit")
+    verdict = stored_once(of_a_transaction(*again, *thrice))
+    assert sentences(verdict) == ["e1 lies at orders-0@7 and at orders-0@9"]

@@ -18,6 +18,13 @@ def test_a_group_that_commits_nothing_need_only_be_given_everything():
     assert drained(tiny(*WRITTEN, "c: polled e1 4", "quiet"))
 
 
+def test_what_a_former_coordinator_tells_late_was_committed_before():
+    read = (*WRITTEN, "c: polled e1 4", "b0: loaded", "b1: loaded", "b1: committed 5")
+
+    assert drained(tiny(*read, "b0: committed 3", "quiet"))
+    assert not drained(tiny(*read, "b1: committed 3", "quiet"))
+
+
 def test_what_nobody_was_given_is_not_drained():
     verdict = drained(tiny(*WRITTEN, "quiet"))
 
