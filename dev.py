@@ -121,7 +121,7 @@ def state_of(python: str, what: "list[str]") -> str:
     """A fingerprint of all that an environment's content follows from."""
     sums = hashlib.sha256()
     for part in [str(ROOT), str(version_of(python)), *what]:
-        sums.update(part.encode() + b"\0")
+        sums.update(part.encode() + bytes(1))
     for name in ("pyproject.toml", "constraints.txt"):
         sums.update(ROOT.joinpath(name).read_bytes())
     return sums.hexdigest()

@@ -6,6 +6,7 @@
     known_bugs.md     each row of experiments/known_bugs: it is searched, which takes a minute
     guarantees.md     each cell of the guarantee matrix: it is filled, which takes some minutes
     guarantees.json   the same as data, for tests
+    mutants.md        each planted bug, killed by each engine: about twelve minutes
 
 tests/test_documentation.py fails when a page is not what this would write; for known_bugs.md,
 whose searches are tests themselves, tests/experiments/test_known_bugs.py does, and for the matrix
@@ -137,10 +138,18 @@ def guarantees(part: str) -> str:
     return told
 
 
+def mutants() -> str:
+    """The page of planted bugs, and of what each engine makes of them."""
+    sys.path.insert(0, str(ROOT))
+    page: str = importlib.import_module("tests.mutants.matrix").page()
+    return page
+
+
 SEARCHED = {
     "known_bugs.md": known_bugs,
     "guarantees.json": partial(guarantees, "text"),
     "guarantees.md": partial(guarantees, "page"),
+    "mutants.md": mutants,
 }
 
 

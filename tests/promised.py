@@ -35,6 +35,7 @@ from simulator import (
     uniform,
 )
 from simulator.testing import Run, fault_plans, runs
+from simulator.testing.faults import KINDS
 from tests.few_orders import SESSION, few_orders
 from tests.log_checks import (
     acknowledged_is_stored,
@@ -70,6 +71,13 @@ class Promised:
     messages: str = "*"
     most: int = 3
     plans: Callable[[Scenario], st.SearchStrategy[FaultPlan]] | None = None
+
+    @property
+    def fault_classes(self) -> tuple[str, ...] | None:
+        """The classes of the kinds, for searches that know no kinds; None: as guaranteed."""
+        if self.kinds is None:
+            return None
+        return tuple(dict.fromkeys(KINDS[kind][0] for kind in self.kinds))
 
     def runs(self) -> st.SearchStrategy[Run]:
         """Runs under chance and fault plans."""
@@ -249,41 +257,6 @@ def hold_up(promised: Promised, examples: int = EXAMPLES, *, other: int = SEED) 
         run.expect(*promised.checks)
 
     holds()
-
-
-@attrs.frozen
-class Broken:
-    """Which check failed first, in which example, and how."""
-
-    check: str
-    example: int
-    status: Status
-
-
-def first_broken(promised: Promised, examples: int) -> Broken | None:
-    """The first of so many examples that does not keep the promise; the same ones each time."""
-    tried, found = 0, None
-
-    @seed(SEED)
-    @settings(STEADY, max_examples=examples, phases=(Phase.generate,))
-    @given(promised.runs())
-    def holds(run: Run) -> None:
-        nonlocal tried, found
-        tried += 1
-        for verdict in run.verdicts(*promised.checks):
-            if verdict.status is not Status.KEPT:
-                found = found or Broken(verdict.check, tried, verdict.status)
-                raise _EnoughError
-
-    try:
-        holds()
-    except _EnoughError:
-        return found
-    return None
-
-
-class _EnoughError(Exception):
-    """One that breaks it was found."""
 
 
 def smallest(promised: Promised, examples: int = 2_000) -> Run:

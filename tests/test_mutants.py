@@ -1,98 +1,79 @@
-"""Planted bugs are caught by what the system promises, not only by tests of the part.
+"""Planted bugs are killed by what the system promises, under random faults and chance: by searches
+as anybody may make them, with what the default portfolio does, and not by tests of the part.
 
-Each bug of tests/mutants is patched into the product; one promise of tests/promised.py is then
-broken, or can no longer be told, by one of a few hundred examples at most. Without the bug it is
-kept (tests/properties). Some are shown to the main experiment, too.
-
-`pytest tests/test_mutants.py -s` prints the table.
+tests/mutants/table.py has the bugs, and docs/mutants.md what other engines make of them. Where
+faults may strike is learned as the search goes; nothing is known of the bug, nor told.
 """
 
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 import attrs
 import pytest
 
 from experiments.delivery_guarantees import GUARANTEES, experiment
-from simulator import FaultPlan, Status, simulate
+from simulator import FaultPlan, Replay, Status, simulate
+from simulator.searching.properties import as_judge
 from simulator.study.replicate import replicate
 from simulator.study.runs import observed_run
-from simulator.testing.faults import surveyed
-from tests.mutants import brokers, clients, worlds
-from tests.promised import PROMISES, Broken, Promised, first_broken
+from tests.mutants import brokers, clients, matrix, worlds
+from tests.mutants.table import MODULES, MUTANTS, broken, explored
 from tests.twins import TWINS
 
-EXACTLY = "exactly once is neither lost nor applied twice"
-AT_LEAST = "at least once is never lost, and in the order of its keys"
-AT_MOST = "at most once is never applied twice"
-IDEMPOTENT = "an idempotent producer's records are stored once and in order"
-MEMBERS = "only members of the current generation commit"
-OFFSETS = "a group's offsets never go back, nor past what was processed"
-RETURN = "a coordinator that comes back knows what was committed"
-HEALED = "a partition that is over is over"
-TAKEOVER = "a dead member's partitions are taken over in time"
-STORE = "a store never forgets what it answered"
-FINALLY = "no finally runs in a crash"
-DELAYS = "delays alone reorder nothing"
-
-# The bug, the promise that catches it, and the check that fails.
-CAUGHT = (
-    (brokers.forgets_producers, IDEMPOTENT, "appended_once"),
-    (brokers.forgets_producers_at_restart, IDEMPOTENT, "appended_once"),
-    (brokers.remembers_one_batch, IDEMPOTENT, "appended_once"),
-    (brokers.takes_commits_of_old_generations, MEMBERS, "members_commit"),
-    (brokers.takes_commits_of_unknown_members, MEMBERS, "members_commit"),
-    (brokers.keeps_offsets_per_member, OFFSETS, "committed_never_regresses"),
-    (brokers.forgets_commits_at_restart, RETURN, "committed_never_regresses"),
-    (brokers.never_ends_a_session, TAKEOVER, "applied_in_time"),
-    (brokers.answers_before_it_writes, EXACTLY, "never_lost"),
-    (brokers.loses_its_disk, EXACTLY, "never_lost"),
-    (clients.numbers_anew_at_retry, IDEMPOTENT, "appended_once"),
-    (clients.forgets_its_id_at_retry, IDEMPOTENT, "appended_once"),
-    (clients.acknowledges_before_the_answer, AT_LEAST, "never_lost"),
-    (clients.keeps_positions_over_rebalances, OFFSETS, "committed_never_regresses"),
-    (clients.keeps_positions_over_crashes, EXACTLY, "never_lost"),
-    (clients.commits_what_it_hands_out, EXACTLY, "never_lost"),
-    (clients.assigns_to_everybody, AT_MOST, "never_applied_twice"),
-    (worlds.runs_finally_in_a_crash, FINALLY, "finally_means_done"),
-    (worlds.reorders_within_a_connection, DELAYS, "stored_in_order"),
-    (worlds.never_mends_a_link, HEALED, "drained"),
-    (worlds.applies_before_it_marks, EXACTLY, "never_applied_twice"),
-    (worlds.answers_before_it_flushes, STORE, "totals_grow"),
-)
-EXAMPLES = 400  # Most bugs need a dozen.
-TABLE: list[str] = []
+PROMISES = {mutant.promised.name: mutant.promised for mutant in MUTANTS.values()}
+BUDGETS: dict[str, int] = {}  # By promise: the greatest of a bug of it.
+for _mutant in MUTANTS.values():
+    _name = _mutant.promised.name
+    BUDGETS[_name] = max(_mutant.budget, BUDGETS.get(_name, 0))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def the_table():
-    """Printed when all is done."""
-    yield
-    print("\n" + "\n".join(sorted(TABLE)))
+@pytest.mark.parametrize("mutant", MUTANTS.values(), ids=lambda one: one.name)
+def test_the_portfolio_kills_a_planted_bug(mutant):
+    """By its check, in its budget; and the run that kills it keeps the promise without it."""
+    with mutant.planted():
+        failure = explored(mutant.promised, mutant.budget).first
+        assert failure is not None
+        assert mutant.check in broken(failure.verdict), str(failure)
+
+    without = simulate(failure.scenario, Replay(failure.witness, strict=False))
+    assert as_judge(mutant.promised.checks)(without).status is Status.KEPT
 
 
-def asked_with(bug: Callable[[Any], None], promised: Promised) -> Broken | None:
-    """The same examples as without the bug: where faults may strike is surveyed before."""
-    surveyed(promised.scenario)
-    with pytest.MonkeyPatch.context() as patch:
-        bug(patch)
-        return first_broken(promised, EXAMPLES)
+@pytest.mark.parametrize("name", PROMISES)
+def test_a_promise_is_kept_without_bugs(name):
+    """By the same search, as long as for any bug of it; and each check had something to judge."""
+    promised, budget = PROMISES[name], BUDGETS[name]
+    found = explored(promised, budget, until="budget")
+
+    assert not found.failures, str(found)
+    assert found.runs == budget
+    assert {check.name for check in promised.checks} <= found.reached.keys()
 
 
-@pytest.mark.parametrize(
-    ("bug", "promise", "check"), CAUGHT, ids=lambda one: getattr(one, "__name__", None)
-)
-def test_a_planted_bug_breaks_a_promise(bug, promise, check):
-    promised = PROMISES[promise]
-    checks = tuple(one for one in promised.checks if one.name == check)
+def test_every_part_of_the_product_has_planted_bugs():
+    """Fifty at least; and each that is planted stands in the table, or says what it is for."""
+    planted = {
+        function
+        for module in MODULES
+        for name, function in vars(module).items()
+        if getattr(function, "__module__", "") == module.__name__ and not name.startswith("_")
+    }
+    known = {mutant.bug for mutant in MUTANTS.values() if not mutant.is_slip}
 
-    found = asked_with(bug, attrs.evolve(promised, checks=checks))
+    assert len(MUTANTS) >= 50
+    assert min(Counter(mutant.area for mutant in MUTANTS.values()).values()) >= 3
+    assert planted - known == set(matrix.SURVIVORS) | {clients.keeps_handlers_over_crashes}
 
-    assert found is not None
-    TABLE.append(
-        f"{bug.__name__:34} {promise:65} {check:26} {found.status!s:12} example {found.example}"
-    )
+
+def test_the_page_has_every_bug_with_its_budget():
+    """Written by `python docs/generate.py mutants.md`, which takes minutes."""
+    text = (Path(__file__).parents[1] / "docs" / "mutants.md").read_text(encoding="utf-8")
+
+    for mutant in MUTANTS.values():
+        cells = (f"`{mutant.name}`", mutant.says, f"`{mutant.check}`", mutant.promised.name)
+        assert f"| {' | '.join((*cells, str(mutant.budget)))} |" in text
+    for bug in matrix.SURVIVORS:
+        assert f"- `{bug.__name__}`: " in text
 
 
 def test_handlers_that_outlive_their_process_make_a_wrong_twin_right():
@@ -108,10 +89,9 @@ def test_handlers_that_outlive_their_process_make_a_wrong_twin_right():
 
     assert without.status is Status.BROKEN
     assert found.status is Status.KEPT
-    TABLE.append(
-        f"{'keeps_handlers_over_crashes':34} {promise:65} {check.name:26} "
-        f"{'not broken':12} the twin's own faults"
-    )
+
+
+# --- The main experiment -----------------------------------------------------------------------
 
 
 def outcomes():
@@ -151,14 +131,3 @@ def test_the_main_experiment_notices(bug, guarantee, check):
         found = outcomes()
 
     assert found[guarantee, check, "not as declared"]
-
-
-def test_every_planted_bug_stands_in_the_table():
-    planted = {
-        function
-        for module in (brokers, clients, worlds)
-        for name, function in vars(module).items()
-        if getattr(function, "__module__", "") == module.__name__ and not name.startswith("_")
-    }
-
-    assert planted == {bug for bug, _, _ in CAUGHT} | {clients.keeps_handlers_over_crashes}

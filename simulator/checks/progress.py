@@ -45,11 +45,10 @@ def _drained() -> Watching:
                 reads.setdefault(group, {})[topic] = None
 
     def on_committed(entry: FlatEntry) -> None:
-        _, group, topic, partition, offset, _, _ = entry[4]
-        commits.add(group)
-        place = (group, topic, partition)
+        place = entry[4][1:4]
+        commits.add(place[0])
         if place not in committed or not coordinators.tells_late(entry):
-            committed[place] = offset
+            committed[place] = entry[4][4]
 
     def finish() -> Verdict:
         if written and not reads:

@@ -97,7 +97,7 @@ def _text(path: Path, where: str) -> str:
     except OSError as problem:
         reason = problem.strerror or type(problem).__name__
         raise BadInput(f"cannot be read: {reason}", where, None, "give a file") from None
-    if b"\0" in data:
+    if bytes(1) in data:
         raise BadInput("is binary, or not in UTF-8", where, None, "save it as text in UTF-8")
     try:
         text = data.decode("utf-8-sig")

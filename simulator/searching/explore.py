@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 import attrs
@@ -30,7 +31,7 @@ from simulator.scenario.faults import Fault, FaultPlan
 from simulator.scenario.scenario import Scenario
 from simulator.searching.found import Exploration, Failure, Tally
 from simulator.searching.properties import Promised, as_judge, name_of, portable
-from simulator.searching.timed import nodes_of, timed_faults
+from simulator.searching.timed import nodes_of, talking, timed_faults
 from simulator.study.executors import Progress, _pool, run_all
 from simulator.study.simulate import simulate
 from simulator.trace.trace import Trace
@@ -54,6 +55,7 @@ class _Seen(NamedTuple):
     marks: tuple[str, ...]
     news: dict[str, Place]
     ends_us: int
+    nodes: tuple[str, ...]  # Of the benign run.
 
 
 @attrs.frozen
@@ -70,6 +72,7 @@ class _OneRun:
     shares: Mapping[str, int]
     atlas: Atlas
     ends_ms: int
+    nodes: tuple[str, ...]
 
     def __call__(self, run: int) -> _Seen:
         scenario, proposal = self.scenario, "chooser"
@@ -105,13 +108,27 @@ class _OneRun:
             _marks(verdict, trace),
             self.atlas.news(chance.met) if isinstance(chance, Portfolio) else {},
             trace.flat[-1][1] if len(trace) else 0,
+            () if run else talking(trace),
         )
 
     def _timed(self, run: int) -> tuple[Fault, ...]:
         dice = Dice(self.seed, run, "timed")
         if not dice.one_in(TIMED_IN):
             return ()
-        return timed_faults(dice, self.classes, nodes_of(list(self.atlas.places)), self.ends_ms)
+        nodes = nodes_of(list(self.atlas.places)) or self._named()
+        return timed_faults(dice, self.classes, nodes, self.ends_ms)
+
+    def _named(self) -> tuple[str, ...]:
+        """The nodes that the patterns allow, as `pause@billing-*` does, where no site tells."""
+        return tuple(
+            node
+            for node in self.nodes
+            if any(
+                fnmatchcase(f"{kind}@{node}", pattern)
+                for kind in self.classes
+                for pattern in self.sites
+            )
+        )
 
 
 def _judged(
@@ -193,7 +210,7 @@ def explore(
     classes = scenario.guarantee.fault_classes if faults is None else tuple(faults)
     judged = portable(promised)
     one = _OneRun(
-        scenario, judged, chooser, seed, classes, tuple(sites), timed, shares, Atlas(), 0
+        scenario, judged, chooser, seed, classes, tuple(sites), timed, shares, Atlas(), 0, ()
     )
     search = _Search(scenario, name_of(promised), until)
     # One pool for all rounds: to start one costs as much as a round.
@@ -229,7 +246,10 @@ def _run(
                     search.add(seen)
         done += size
         one = attrs.evolve(
-            one, atlas=one.atlas.with_more(search.news()), ends_ms=search.ends_us // MICROS_PER_MS
+            one,
+            atlas=one.atlas.with_more(search.news()),
+            ends_ms=search.ends_us // MICROS_PER_MS,
+            nodes=search.nodes,
         )
 
 
@@ -238,6 +258,7 @@ class _Search:
 
     def __init__(self, scenario: Scenario, name: str, until: str) -> None:
         self.ends_us = 0
+        self.nodes: tuple[str, ...] = ()
         self.over = False
         self._scenario = scenario
         self._name = name
@@ -252,6 +273,7 @@ class _Search:
         """Take note of a run."""
         if seen.run == 0:
             self.ends_us = seen.ends_us
+            self.nodes = seen.nodes
         tally = self._tallies.setdefault(seen.proposal, [0, 0, 0])
         tally[0] += 1
         tally[2] += seen.status is Status.CANNOT_TELL

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from simulator.chance.dice import Dice
 from simulator.scenario.faults import Clog, Crash, DiskLoss, Fault, Partition, Pause, Skew
+from simulator.trace.trace import Trace
 
 LAST_MS = (1_000, 100, 5_000, 15_000, 60_000)
 JUMPS_MS = (1_000, -1_000, 60_000, -60_000)
@@ -77,4 +78,14 @@ def nodes_of(sites: Sequence[str]) -> tuple[str, ...]:
         kind, _, place = site.partition("@")
         if kind in ("crash", "drop"):
             found.update(dict.fromkeys(place.rpartition("/")[0].split(">")))
+    return tuple(found)
+
+
+def talking(trace: Trace) -> tuple[str, ...]:
+    """The nodes that send or are sent anything, in the order of their first message."""
+    found: dict[str, None] = {}
+    for entry in trace.flat:
+        event = entry[4]
+        if event[0] == "message_sent":
+            found.update(dict.fromkeys(event[2:4]))
     return tuple(found)

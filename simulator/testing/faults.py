@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from simulator.errors import BadInput
 from simulator.scenario import faults as f
 from simulator.scenario.scenario import Scenario
+from simulator.testing.drawing import below
 from simulator.testing.survey import Survey, ends_of, survey
 
 SURVEYS_MOST = 256  # Scenarios may be drawn too.
@@ -150,7 +151,7 @@ def _at_moments(
     if not moments:
         return []
     # `sampled_from` would name them all when it is asked for its name.
-    number = st.integers(0, len(moments) - 1)
+    number = below(len(moments))
     return [lambda draw: build(*moments[draw(number)], *map(draw, extra))]
 
 
@@ -186,7 +187,7 @@ def _at_times(
 ) -> Kinds:
     """`build(node, time, *extra)`, mostly at a time at which something happens at the node."""
     moments = _times(seen)
-    number = st.integers(0, len(moments) - 1)
+    number = below(len(moments))
 
     def at_time(draw: Draw) -> f.Fault:
         at_ms, node = moments[draw(number)]

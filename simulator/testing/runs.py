@@ -27,6 +27,7 @@ from simulator.scenario.faults import FaultPlan
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.spelling import changes, spelled
 from simulator.study.simulate import simulate
+from simulator.testing.drawing import BASE, below
 from simulator.testing.expecting import expect
 from simulator.testing.faults import surveyed
 from simulator.trace.trace import Trace
@@ -210,7 +211,7 @@ def choosers_for(most: int) -> st.SearchStrategy[Chooser]:
     """Choosers for runs of at most so many choices, or whose later ones may be benign."""
     if not most:
         return st.builds(Zero)
-    places = st.dictionaries(st.integers(0, most), st.integers(0, 255), max_size=DEVIATIONS_MOST)
+    places = st.dictionaries(below(most + 1), below(BASE), max_size=DEVIATIONS_MOST)
     tapes = st.binary(max_size=min(most, TAPE_BYTES_MOST))
     return places.map(Deviating) | tapes.map(Tape)
 

@@ -8,7 +8,8 @@ nothing is left to do, or at its horizon, counted from the end of load and fault
 """
 
 import gc
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from simulator.chance.sites import site_at
@@ -31,6 +32,35 @@ GRACE_US = 30_000 * MICROS_PER_MS
 LOOK_EVERY_US = 50 * MICROS_PER_MS
 GC_EVERY = 50_000  # So many more objects than before may be alive before they are looked at.
 CLOSE_TRIES = 10  # A generator may yield again while it is being closed.
+
+
+class _Collector:
+    """What the collector was set to before the first of the worlds that run now."""
+
+    worlds = 0
+    thresholds: tuple[int, int, int] = (0, 0, 0)
+
+
+@contextmanager
+def collecting_rarely() -> Iterator[None]:
+    """A run makes few cycles and keeps much: the usual collector would look at it in vain.
+
+    Worlds may run in several threads: the first sets the collector, the last sets it back.
+    """
+    if not hasattr(gc, "set_threshold"):  # PyPy's collector has no thresholds.
+        yield
+        return
+    if not _Collector.worlds:
+        _Collector.thresholds = before = gc.get_threshold()
+        if before[0]:  # 0: somebody has turned it off.
+            gc.set_threshold(max(before[0], GC_EVERY), *before[1:])
+    _Collector.worlds += 1
+    try:
+        yield
+    finally:
+        _Collector.worlds -= 1
+        if not _Collector.worlds:
+            gc.set_threshold(*_Collector.thresholds)
 
 
 class World:
@@ -156,16 +186,10 @@ class World:
             Exception: whatever a process raised and nobody handled, the original object.
         """
         self.begin()
-        collects = hasattr(gc, "set_threshold")  # PyPy's collector has no thresholds.
-        thresholds = gc.get_threshold() if collects else (0,)
         try:
-            # A run makes few cycles and keeps much: the usual collector would look at it in vain.
-            if thresholds[0]:  # 0: somebody has turned it off.
-                gc.set_threshold(max(thresholds[0], GC_EVERY), *thresholds[1:])
-            self.kernel.run(choose=self._choose())
+            with collecting_rarely():
+                self.kernel.run(choose=self._choose())
         finally:
-            if collects:
-                gc.set_threshold(*thresholds)
             self.close()
 
     def _choose(self) -> "Choose | None":

@@ -5,6 +5,7 @@ from simulator.cluster.service import Service
 from simulator.protocol import polling
 from simulator.protocol.assignors import ASSIGNORS
 from simulator.protocol.dispatch import Dispatch
+from simulator.protocol.in_progress import Progress
 from simulator.protocol.names import NO_SEQUENCE, UNKNOWN_OFFSET, TopicPartition
 from simulator.protocol.positions import Positions
 from simulator.protocol.sending_effects import Acknowledged
@@ -147,3 +148,13 @@ def assigns_to_everybody(patch):
         return {member.member_id: all_of_them for member in members}
 
     patch.setitem(ASSIGNORS, "range", everything)
+
+
+def commits_past_gaps(patch):
+    """Of records that are handled at once the furthest that is done is committed."""
+    patch.setattr(Progress, "gap_aware", Progress.naive)
+
+
+def commits_all_that_is_in_hand(patch):
+    """Of records that are handled at once all that were handed out are committed."""
+    patch.setattr(Progress, "gap_aware", lambda self: self.position)

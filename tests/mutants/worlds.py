@@ -4,9 +4,13 @@ from contextlib import suppress
 
 import attrs
 
+from simulator.cluster import store as store_nodes
 from simulator.cluster.store import StoreNode
+from simulator.errors import StoreTimeout
+from simulator.protocol import store as stores
 from simulator.protocol.journal import Journal
 from simulator.protocol.messages import TransactRequest
+from simulator.protocol.store import Insert, Store
 from simulator.scenario.topology import Topology
 from simulator.world.network import Network
 from simulator.world.node import Node
@@ -58,3 +62,41 @@ def applies_before_it_marks(patch):
 def answers_before_it_flushes(patch):
     """A store's answer leaves while its log is not on the platter."""
     patch.setattr(Journal, "flush", lambda self: None)
+
+
+def inserts_what_is_there(patch):
+    """A store's unique keys need not be unique."""
+    run = stores._run
+
+    def loose(operation, old, is_loose):
+        return run(operation, stores._ABSENT if type(operation) is Insert else old, is_loose)
+
+    patch.setattr(stores, "_run", loose)
+
+
+def recovers_effects_alone(patch):
+    """A store that restarts has its totals, and not the marks of what they consist of."""
+    build = Store.__init__
+
+    def recovering(self, journal, without_unique=()):
+        build(self, journal, without_unique)
+        self.tables.pop("processed", None)
+
+    patch.setattr(Store, "__init__", recovering)
+
+
+def takes_silence_for_success(patch):
+    """A store's client that hears nothing believes that all is well."""
+    results = store_nodes.StoreClient._by_message
+
+    def believing(self, body):
+        told = results(self, body)
+        fail = told.fail
+
+        def failed(error):
+            return told.succeed(()) if isinstance(error, StoreTimeout) else fail(error)
+
+        told.fail = failed
+        return told
+
+    patch.setattr(store_nodes.StoreClient, "_by_message", believing)

@@ -190,6 +190,21 @@ def test_marks_that_were_asked_for_and_not_reached_are_told():
     assert "never reached: node_crashed" in str(found)
 
 
+@pytest.mark.parametrize(
+    ("kind", "mark"),
+    [("pause", "node_paused"), ("skew", "clock_skewed"), ("disk", "node_crashed")],
+)
+def test_a_class_of_faults_at_a_time_alone_strikes_too(kind, mark):
+    """No choice of a run stands for them: which nodes there are is seen in the benign run."""
+    found = explore(few_orders(), never_lost, faults=(kind,), budget=60, until="budget")
+    nowhere = explore(
+        few_orders(), never_lost, faults=(kind,), sites=("crash@*",), budget=60, until="budget"
+    )
+
+    assert found.reached[mark] > 0
+    assert mark not in nowhere.reached
+
+
 def test_green_runs_bound_what_a_search_would_find():
     found = explore(few_orders(), "never_lost", budget=40)
 
