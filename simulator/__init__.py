@@ -6,6 +6,7 @@ Only the world runs; everything else is values and pure functions. The folders, 
 
     errors      what a user did wrong
     protocol    Kafka's rules, and the store's, as machines without clock, network or chance
+    contracts   schemas, and which change of one breaks its readers
     chance      the one door for everything that is not determined
     scenario    what will happen, as data
     trace       what happened, as data

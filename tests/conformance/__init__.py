@@ -17,13 +17,16 @@ from typing import Any
 
 FAMILIES = {
     "assignors": "tests.conformance.assignors",
+    "backoff": "tests.conformance.backoff",
     "compaction": "tests.conformance.compaction",
     "group": "tests.conformance.group",
     "high_watermark": "tests.conformance.high_watermark",
     "histories": "tests.conformance.histories",
     "leader_epoch": "tests.conformance.leader_epoch",
     "murmur2": "tests.conformance.murmur2",
+    "outbox_router": "tests.conformance.outbox_router",
     "producer_state": "tests.conformance.producer_state",
+    "schema": "tests.conformance.schema",
     "transactions": "tests.conformance.transactions",
 }
 
