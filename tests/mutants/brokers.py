@@ -1,18 +1,18 @@
 """Bugs of brokers: what they keep, whom they believe, and when they answer."""
 
 from simulator.cluster.coordinator_log import LocalLog
+from simulator.matrix import planted
 from simulator.protocol import group, log
 from simulator.protocol.errors import Error
 from simulator.protocol.group import Group
 from simulator.protocol.group_state import MemberRemoved, OffsetsCommitted
-from simulator.protocol.log import Log
 from simulator.protocol.partition import Partition
 from simulator.world.disk import Disk
 
 
 def forgets_producers(patch):
     """Nothing is known of any producer, so a retry is a new batch."""
-    patch.setattr(Log, "_learn", lambda self, batch, latest_us: None)
+    planted.forgets_producers(patch)
 
 
 def forgets_producers_at_restart(patch):

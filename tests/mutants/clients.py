@@ -1,14 +1,13 @@
 """Bugs of clients: producers that count wrong, consumers that remember what they must not."""
 
-from simulator.cluster.consumer import Consumer
 from simulator.cluster.service import Service
+from simulator.matrix import planted
 from simulator.protocol import polling
 from simulator.protocol.assignors import ASSIGNORS
 from simulator.protocol.dispatch import Dispatch
 from simulator.protocol.in_progress import Progress
-from simulator.protocol.names import NO_SEQUENCE, UNKNOWN_OFFSET, TopicPartition
+from simulator.protocol.names import NO_SEQUENCE, TopicPartition
 from simulator.protocol.positions import Positions
-from simulator.protocol.sending_effects import Acknowledged
 
 
 def _at_retry(patch, change):
@@ -44,18 +43,7 @@ def forgets_its_id_at_retry(patch):
 
 def acknowledges_before_the_answer(patch):
     """Sent is as good as stored."""
-    transmit = Dispatch._transmit
-
-    def hasty(self, destination, batches):
-        transmit(self, destination, batches)
-        for batch in batches:
-            if not batch.done:
-                self._store.finish(batch)
-                where = batch.queue.partition
-                said = Acknowledged(where, UNKNOWN_OFFSET, batch.records, batch.handles)
-                self.effects.append(said)
-
-    patch.setattr(Dispatch, "_transmit", hasty)
+    planted.acknowledges_what_it_sends(patch)
 
 
 class _Remembering(Positions):
@@ -124,18 +112,7 @@ def keeps_handlers_over_crashes(patch):
 
 def commits_what_it_hands_out(patch):
     """Positions are committed when records are handed out, not when they are processed."""
-    poll = Consumer.poll
-
-    def eager(self, timeout_ms):
-        event = poll(self, timeout_ms)
-        if event.callbacks is None:
-            if event.value:
-                self.commit_async()
-        else:
-            event.callbacks.append(lambda done: self.commit_async() if done.value else None)
-        return event
-
-    patch.setattr(Consumer, "poll", eager)
+    planted.commits_what_it_hands_out(patch)
 
 
 def assigns_to_everybody(patch):

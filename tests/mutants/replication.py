@@ -1,5 +1,6 @@
 """Bugs of replication: acknowledgements too early, marks too high, leaders who lack something."""
 
+from simulator.matrix import planted
 from simulator.protocol import (
     controller_elections,
     controller_state,
@@ -15,19 +16,12 @@ from simulator.protocol.replication_leading import Leading
 
 def acknowledges_before_followers_have_it(patch):
     """To a producer with acks=all the leader alone is enough."""
-    patch.setattr(Leading, "acked", lambda self, offset: Error.NONE)
+    planted.acknowledges_before_followers_have_it(patch)
 
 
 def moves_its_mark_alone(patch):
     """The high watermark is the end of the leader's log, whatever followers have."""
-
-    def advance(self, now_us):
-        log = self._log
-        return log.log_end_offset > log.high_watermark and log.advance_high_watermark(
-            log.log_end_offset
-        )
-
-    patch.setattr(Leading, "advance", advance)
+    planted.moves_its_mark_alone(patch)
 
 
 def forgets_who_is_proposed(patch):

@@ -2,6 +2,7 @@
 
 import attrs
 
+from simulator.matrix import planted
 from simulator.protocol import partition as partitions
 from simulator.protocol import transactions as coordinators
 from simulator.protocol import transactions_rules
@@ -22,7 +23,7 @@ from simulator.protocol.transactions_markers import AGAIN
 
 def reads_up_to_the_high_watermark(patch):
     """The last stable offset is the high watermark: what is open is read as if committed."""
-    patch.setattr(Partition, "last_stable_offset", property(lambda self: self.high_watermark))
+    planted.reads_up_to_the_high_watermark(patch)
 
 
 def tells_no_aborted_transactions(patch):

@@ -5,11 +5,10 @@ from contextlib import suppress
 import attrs
 
 from simulator.cluster import store as store_nodes
-from simulator.cluster.store import StoreNode
 from simulator.errors import StoreTimeout
+from simulator.matrix import planted
 from simulator.protocol import store as stores
 from simulator.protocol.journal import Journal
-from simulator.protocol.messages import TransactRequest
 from simulator.protocol.store import Insert, Store
 from simulator.scenario.topology import Topology
 from simulator.world.network import Network
@@ -46,17 +45,7 @@ def never_mends_a_link(patch):
 
 def applies_before_it_marks(patch):
     """The effect is one transaction, and the mark that it was done the next."""
-    transact = StoreNode.transact
-
-    def by_halves(self, node, body):
-        answer = None
-        for operation in sorted(body.operations, key=lambda one: not getattr(one, "effect", False)):
-            answer = transact(self, node, TransactRequest((operation,), body.event_id))
-            if answer is None or answer.status != "committed":
-                return answer
-        return answer
-
-    patch.setattr(StoreNode, "transact", by_halves)
+    planted.applies_before_it_marks(patch)
 
 
 def answers_before_it_flushes(patch):
