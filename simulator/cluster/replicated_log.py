@@ -190,9 +190,8 @@ class ReplicatedLog:
         if self._tells:
             return
         self._tells = True
-        waiting = self._waiting
-        while waiting and waiting[0][0] <= self._mark:
-            waiting.popleft()[1](_NONE)
+        while self._waiting and self._waiting[0][0] <= self._mark:  # `close` may end it.
+            self._waiting.popleft()[1](_NONE)
         self._tells = False
 
     def close(self) -> None:

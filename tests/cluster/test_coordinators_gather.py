@@ -1,8 +1,11 @@
 """A group coordinator gathers what it writes for some milliseconds, and writes it as one batch."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from simulator.cluster.internal_topics import OFFSETS
+from simulator.cluster.replicated_log import ReplicatedLog
 from simulator.protocol import messages as m
 from simulator.protocol.errors import Error
 from simulator.protocol.names import TopicPartition
@@ -144,3 +147,21 @@ def test_a_coordinator_that_is_deposed_writes_nothing_that_it_has_gathered():
     logged(program, Partition(("broker-0",), OTHERS, 5_990, 9_000), linger_ms=4_000)
 
     assert said == [Error.NOT_COORDINATOR, 1]
+
+
+def test_who_waits_is_told_once_though_the_log_is_closed_while_others_are_told():
+    """An answer lets a request in whose append the log refuses, and it is read again."""
+    told = []
+    bare = SimpleNamespace(high_watermark=0, log_end_offset=0)
+    log = ReplicatedLog(None, GROUPS, SimpleNamespace(leader_epoch=0, log=bare), 0)
+
+    def closing(error):
+        told.append(("first", error))
+        log.close()
+
+    for offset, done in ((1, closing), (2, lambda error: told.append(("second", error)))):
+        bare.log_end_offset = offset
+        log._waiting.append((offset, done))
+    log.committed(2)
+
+    assert told == [("first", Error.NONE), ("second", Error.NOT_COORDINATOR)]
