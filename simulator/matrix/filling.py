@@ -37,10 +37,7 @@ def fill(row: Row, columns: Sequence[Column], *, most: int = SCHEDULES_MOST) -> 
     Raises:
         Exception: what a run raised, with a note that names its schedule.
     """
-    judged = [
-        column for column in columns
-        if column.consumers <= row.consumers and column.name not in row.untold
-    ]
+    judged = [column for column in columns if column.consumers <= row.consumers]
     swept = sweep(row, judged, most=most)
     shown = [column for column in judged if swept.columns[column.name].witness is not None]
     weights = _weights(row, shown, swept)
@@ -103,12 +100,9 @@ def _verdict(row: Row, seen: Judged, swept: Swept) -> tuple[str, str]:
 
 
 def _unjudged(row: Row, column: Column) -> Cell:
-    verdict, why = NOT_SHOWN, row.untold.get(column.name, "")
-    if not why:
-        verdict = NOTHING
-        why = f"it takes {column.consumers} consumers, and there is {row.consumers}"
+    why = f"it takes {column.consumers} consumers, and there is {row.consumers}"
     return Cell(
-        row=row.name, column=column.name, verdict=verdict, schedules=0, complete=False,
+        row=row.name, column=column.name, verdict=NOTHING, schedules=0, complete=False,
         by_faults=(), struck={}, reached=0, undecided=0, left=(), why=why,
     )  # fmt: skip
 

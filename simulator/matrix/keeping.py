@@ -52,7 +52,6 @@ def row_digest(row: Row, columns: Sequence[Column]) -> str:
         row.given,
         str(row.scope),
         row.law,
-        repr(dict(row.untold)),
         repr([name_of(bug) for bug in row.guards]),
         *levels,
         *(f"{one.name} {one.judge.name} {[name_of(bug) for bug in one.bugs]}" for one in columns),

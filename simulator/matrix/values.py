@@ -54,7 +54,6 @@ class Row:
         given: what goes wrong in every run, or is arranged, in words; may be empty.
         consumers: how many members the group has.
         chance: the probability of each fault of the scope, one by one.
-        untold: columns whose check cannot judge such a configuration, and why.
         guards: planted bugs that take away what this configuration relies on: they are tried
             first, in the columns that have them.
     """
@@ -66,7 +65,6 @@ class Row:
     given: str = ""
     consumers: int = 1
     chance: float = 0.001
-    untold: Mapping[str, str] = attrs.field(factory=dict, hash=False)
     guards: tuple[PlantedBug, ...] = attrs.field(default=(), repr=False)
 
     @property
