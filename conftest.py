@@ -18,19 +18,24 @@ DONE = "blocks that were executed"  # No name that a block could use.
 
 
 def evaluate(example: Example) -> None:
-    """Execute a block, then the tests that it defines."""
+    """Execute the blocks above it and the block, and the tests that each defines: each once."""
+    for one in example.document.examples():
+        same_kind = one.region.evaluator == example.region.evaluator
+        if same_kind and one.region.start <= example.region.start:
+            once(one)
+
+
+def once(example: Example) -> None:
+    """Execute a block unless it was, because one below it needed it; it may change what it uses."""
     done = example.namespace.setdefault(DONE, set())
-    for above in example.document.examples():
-        place, same_kind = above.region.start, above.region.evaluator == example.region.evaluator
-        if same_kind and place < example.region.start and place not in done:
-            done.add(place)
-            RUN(above)
-    done.add(example.region.start)
+    if example.region.start in done:
+        return
     before = dict(example.namespace)
     RUN(example)
     for name, value in sorted(example.namespace.items()):
         if name.startswith("test_") and before.get(name) is not value:
             value()
+    done.add(example.region.start)
 
 
 markdown = Sybil(

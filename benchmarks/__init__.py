@@ -11,6 +11,7 @@
     searching   schedules of machines alone, by the second
     properties  the share of the raw rate that is left under Hypothesis
     histories   a history of a million operations, in seconds and megabytes
+    event_sourcing  appending to an event store, and replay; peers/ runs the same, too
     __main__    the command
 
 An absolute rate says as much of the machine as of the program, so most numbers are ratios of

@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks import (
     clusters,
     crash,
+    event_sourcing,
     groups,
     histories,
     imports,
@@ -26,7 +27,7 @@ from simulator.errors import SimulatorError
 
 CASES: tuple[Case, ...] = (
     *kernel.CASES, *clusters.CASES, *crash.CASES, *groups.CASES, *logs.CASES, *memory.CASES,
-    *imports.CASES, *histories.CASES, *searching.CASES, *properties.CASES,
+    *imports.CASES, *histories.CASES, *searching.CASES, *properties.CASES, *event_sourcing.CASES,
 )
 PROFILED_LINES = 25
 

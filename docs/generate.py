@@ -6,11 +6,12 @@
     known_bugs.md     each row of experiments/known_bugs: it is searched, which takes a minute
     guarantees.md     each cell of the guarantee matrix: it is filled, which takes some minutes
     guarantees.json   the same as data, for tests
+    laws.md           each law of the patterns: it is tried, and its twins searched; some minutes
     mutants.md        each planted bug, killed by each engine: about twelve minutes
 
-tests/test_documentation.py fails when a page is not what this would write; for known_bugs.md,
-whose searches are tests themselves, tests/experiments/test_known_bugs.py does, and for the matrix
-tests/matrix.
+tests/test_documentation.py fails when a page is not what this would write; for known_bugs.md
+and laws.md, whose searches are tests themselves, tests/experiments/test_known_bugs.py and
+tests/laws do, and for the matrix tests/matrix.
 """
 
 import ast
@@ -145,7 +146,15 @@ def mutants() -> str:
     return page
 
 
+def laws() -> str:
+    """The page of the patterns' laws: each is tried, and its twins searched."""
+    sys.path.insert(0, str(ROOT))
+    page: str = importlib.import_module("tests.laws.page").page()
+    return page
+
+
 SEARCHED = {
+    "laws.md": laws,
     "known_bugs.md": known_bugs,
     "guarantees.json": partial(guarantees, "text"),
     "guarantees.md": partial(guarantees, "page"),

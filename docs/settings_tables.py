@@ -1,4 +1,4 @@
-"""Kafka's settings, as tables made from the classes that read them: docs/settings.md.
+"""Settings as tables made from the classes that read them: docs/settings.md.
 
 A setting stands here because its class has it, so none can be missing, and no default be another
 than the one that runs.
@@ -10,10 +10,13 @@ from typing import Any
 import attrs
 
 from simulator.cluster import broker_settings as brokers
+from simulator.cluster import serializing as serializers
 from simulator.cluster.internal_topics import InternalTopicSettings
+from simulator.protocol import connector_settings as connectors
 from simulator.protocol import consumer_settings as consumers
 from simulator.protocol import producer_settings as producers
 from simulator.protocol import share_settings as shares
+from simulator.protocol import store_settings as stores
 from simulator.protocol import topic_settings as topics
 from simulator.protocol.cleaner import CleanerSettings
 from simulator.protocol.consumer_group_config import ConsumerGroupConfig
@@ -42,6 +45,9 @@ Where they are given:
 | a group's | `Consumers(settings={...})` |
 | a share group's | `ShareServing(group={...})` |
 | a share group's consumers' | `ShareServing(settings={...})` |
+| a store's, by PostgreSQL's names | `cluster.store(name, {...})` |
+| a connector's, by Debezium's names | `cluster.connector(..., settings={...})` |
+| a serializer's, by Confluent's names | `Serializer(..., {...})` |
 
 A scenario's own consumers begin with `auto.offset.reset` = `earliest`, and the guarantees say
 what producers begin with and when offsets are committed; all else is as below.
@@ -61,6 +67,11 @@ UNSET = {
     "share.session.timeout.ms": "as the brokers say",
     "share.heartbeat.interval.ms": "as the brokers say",
     "share.record.lock.duration.ms": "as the brokers say",
+    "topic.prefix": "none: it must be given",
+    "heartbeat.action.query": "unset: a heartbeat writes nothing",
+    "signal.data.collection": "unset: there are no signals",
+    "message.key.columns": "unset: the primary key",
+    "schema.history.internal.kafka.topic": "unset: no history is kept",
 }
 BESIDE = {"partition.assignment.strategy": "; Kafka's list of two acts as its first"}
 OF_SECURITY = ("ssl.", "sasl.", "security.")
@@ -93,6 +104,12 @@ def page() -> str:
             _table(_of(shares.ShareSettings)),
             _table(_of(shares.ShareGroupSettings)),
             _table(_of(shares.ShareConsumerSettings)),
+            "## Stores\n",
+            _table(_of(stores.StoreSettings)),
+            "## Connectors\n",
+            _table(_of(connectors.ConnectorSettings)),
+            "## Serializers\n",
+            _table(_of(serializers.SerializerSettings)),
             "## Refused, and why\n\n### Of topics and brokers\n",
             _refused(refused),
             "### Of producers\n",
@@ -101,6 +118,12 @@ def page() -> str:
             _refused(consumers.NOT_MODELLED),
             "### Of share consumers, and of share groups\n",
             _refused(_of_share_groups_alone()),
+            "### Of stores\n",
+            _refused(stores.NOT_MODELLED),
+            "### Of connectors\n",
+            _refused(connectors.NOT_MODELLED),
+            "### Of serializers\n",
+            _refused(serializers.NOT_MODELLED),
         )
     )
 

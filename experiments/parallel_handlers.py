@@ -9,6 +9,8 @@ done; the gap-aware one of the lowest that is not, and leaves the rest to be don
 
 Predict before you run it: how many events a second does each way handle? Whose orders get their
 events in disorder? Which events are gone for good, which are done twice, and how many of them?
+
+Asked in RTBHOUSE/kafka-workers#19.
 """
 
 from collections.abc import Iterable, Mapping

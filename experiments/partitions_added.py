@@ -9,6 +9,8 @@ learnt of it.
 
 Predict before you run it: in which of the four procedures is order broken? Under which policy are
 events lost, and which?
+
+Asked in karafka/karafka#2804 and apache/pulsar#23603.
 """
 
 from collections.abc import Mapping

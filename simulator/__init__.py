@@ -19,6 +19,7 @@ Only the world runs; everything else is values and pure functions. The folders, 
     searching   from "it failed once" to the smallest story, or a proof
     report      what was found, shown
     matrix      which configuration allows which anomaly
+    linting     which anti-patterns an architecture has, and what each one does
     testing     for your own tests, with Hypothesis and pytest: import it by its name
     commands    the command line
 
@@ -28,6 +29,8 @@ first asked for, so that `import simulator` costs next to nothing (PEP 562).
 
 import importlib
 from typing import TYPE_CHECKING, Any
+
+from simulator._homes import HOMES as _HOMES
 
 if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the two together.
     from simulator.chance.choosers import Chooser as Chooser
@@ -51,12 +54,22 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.chance.witness import format_witness as format_witness
     from simulator.chance.witness import parse_witness as parse_witness
     from simulator.checks.answered import answered_at_last as answered_at_last
+    from simulator.checks.captured import changes_captured as changes_captured
+    from simulator.checks.captured import deletes_are_buried as deletes_are_buried
+    from simulator.checks.captured import log_retained_within as log_retained_within
+    from simulator.checks.captured import offset_never_ahead as offset_never_ahead
+    from simulator.checks.captured import repeats_are_rewinds as repeats_are_rewinds
+    from simulator.checks.captured import repeats_bounded as repeats_bounded
     from simulator.checks.catalogue import CHECKS as CHECKS
     from simulator.checks.check import Check as Check
     from simulator.checks.check import Watching as Watching
     from simulator.checks.check import all_of as all_of
     from simulator.checks.check import watch as watch
     from simulator.checks.converging import replicas_converge as replicas_converge
+    from simulator.checks.copying import copies_are_whole as copies_are_whole
+    from simulator.checks.copying import copy_converges as copy_converges
+    from simulator.checks.copying import copy_never_goes_back as copy_never_goes_back
+    from simulator.checks.copying import copy_never_invents as copy_never_invents
     from simulator.checks.delivery import never_applied_twice as never_applied_twice
     from simulator.checks.delivery import never_delivered_twice as never_delivered_twice
     from simulator.checks.delivery import never_invented as never_invented
@@ -99,9 +112,17 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.checks.verdict import Status as Status
     from simulator.checks.verdict import Verdict as Verdict
     from simulator.cluster.cluster import Cluster as Cluster
+    from simulator.cluster.connector import Connector as Connector
+    from simulator.cluster.connector import ask_snapshot as ask_snapshot
     from simulator.cluster.context import Context as Context
+    from simulator.cluster.handlers import handler_waits as handler_waits
+    from simulator.cluster.handlers import steps_of as steps_of
     from simulator.cluster.producer import RecordMetadata as RecordMetadata
     from simulator.cluster.rebalance_listener import RebalanceListener as RebalanceListener
+    from simulator.cluster.registry import SchemaClient as SchemaClient
+    from simulator.cluster.registry import schema_registry as schema_registry
+    from simulator.cluster.serializing import Deserializer as Deserializer
+    from simulator.cluster.serializing import Serializer as Serializer
     from simulator.cluster.service import Serving as Serving
     from simulator.cluster.share_service import ShareServing as ShareServing
     from simulator.cluster.sinks import idempotent_sink as idempotent_sink
@@ -110,14 +131,28 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.cluster.transforming import Transforming as Transforming
     from simulator.cluster.transforming import passed_on as passed_on
     from simulator.cluster.transforming_life import Output as Output
+    from simulator.contracts.avro_types import ABSENT as ABSENT
+    from simulator.contracts.codecs import decode as decode
+    from simulator.contracts.codecs import encode as encode
+    from simulator.contracts.contracts import JSON as JSON
+    from simulator.contracts.contracts import STRICT as STRICT
+    from simulator.contracts.contracts import Schema as Schema
+    from simulator.contracts.contracts import counterexample as counterexample
+    from simulator.contracts.contracts import reasons as reasons
+    from simulator.contracts.registry import Refused as Refused
+    from simulator.contracts.registry import Registered as Registered
+    from simulator.contracts.registry import Registry as Registry
     from simulator.errors import BadInput as BadInput
+    from simulator.errors import CodecError as CodecError
     from simulator.errors import CommitFailed as CommitFailed
+    from simulator.errors import DeadlockDetected as DeadlockDetected
     from simulator.errors import EventBudgetExceeded as EventBudgetExceeded
     from simulator.errors import FencedInstance as FencedInstance
     from simulator.errors import InvalidProducerEpoch as InvalidProducerEpoch
     from simulator.errors import InvalidProducerIdMapping as InvalidProducerIdMapping
     from simulator.errors import InvalidTxnState as InvalidTxnState
     from simulator.errors import KafkaError as KafkaError
+    from simulator.errors import LockNotAvailable as LockNotAvailable
     from simulator.errors import NoOffsetForPartition as NoOffsetForPartition
     from simulator.errors import ProducerFailed as ProducerFailed
     from simulator.errors import ProducerFenced as ProducerFenced
@@ -125,7 +160,9 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.errors import ReplayDiverged as ReplayDiverged
     from simulator.errors import RequestTimedOut as RequestTimedOut
     from simulator.errors import RetriableError as RetriableError
+    from simulator.errors import SerializationFailure as SerializationFailure
     from simulator.errors import SimulatorError as SimulatorError
+    from simulator.errors import SlotLost as SlotLost
     from simulator.errors import StoreError as StoreError
     from simulator.errors import StoreTimeout as StoreTimeout
     from simulator.errors import TransactionAbortable as TransactionAbortable
@@ -137,15 +174,105 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.histories.judging import judge_operations as judge_operations
     from simulator.histories.reading import read_history as read_history
     from simulator.histories.tracing import history_of_trace as history_of_trace
+    from simulator.linting.architecture import FOR_EVER as FOR_EVER
+    from simulator.linting.architecture import Architecture as Architecture
+    from simulator.linting.architecture import EventDesign as EventDesign
+    from simulator.linting.architecture import Handles as Handles
+    from simulator.linting.architecture import Sends as Sends
+    from simulator.linting.architecture import ServiceDesign as ServiceDesign
+    from simulator.linting.architecture import TopicDesign as TopicDesign
+    from simulator.linting.declared import architecture_of_toml as architecture_of_toml
+    from simulator.linting.declared import load_architecture as load_architecture
+    from simulator.linting.finding import Finding as Finding
+    from simulator.linting.finding import Report as Report
+    from simulator.linting.lint import lint as lint
+    from simulator.linting.observed import architecture_of_trace as architecture_of_trace
+    from simulator.protocol.backoff import DEAD_LETTER_TOPIC as DEAD_LETTER_TOPIC
+    from simulator.protocol.backoff import ERROR_QUEUE as ERROR_QUEUE
+    from simulator.protocol.backoff import FAIL as FAIL
+    from simulator.protocol.backoff import LOG_AND_SKIP as LOG_AND_SKIP
+    from simulator.protocol.backoff import NOT_TRIED as NOT_TRIED
+    from simulator.protocol.backoff import PARK as PARK
+    from simulator.protocol.backoff import RECOVER as RECOVER
+    from simulator.protocol.backoff import SKIP as SKIP
+    from simulator.protocol.backoff import Backoff as Backoff
+    from simulator.protocol.backoff import Progress as Progress
+    from simulator.protocol.backoff import Wait as Wait
+    from simulator.protocol.backoff_laws import DecorrelatedJitter as DecorrelatedJitter
+    from simulator.protocol.backoff_laws import EqualJitter as EqualJitter
+    from simulator.protocol.backoff_laws import Exponential as Exponential
+    from simulator.protocol.backoff_laws import Fixed as Fixed
+    from simulator.protocol.backoff_laws import FullJitter as FullJitter
+    from simulator.protocol.backoff_laws import bounds as bounds
+    from simulator.protocol.backoff_presets import (
+        axon_streaming_processor as axon_streaming_processor,
+    )
+    from simulator.protocol.backoff_presets import backoff_expo as backoff_expo
+    from simulator.protocol.backoff_presets import backoff_fibo as backoff_fibo
+    from simulator.protocol.backoff_presets import decorrelated_jitter as decorrelated_jitter
+    from simulator.protocol.backoff_presets import equal_jitter as equal_jitter
+    from simulator.protocol.backoff_presets import for_ever as for_ever
+    from simulator.protocol.backoff_presets import full_jitter as full_jitter
+    from simulator.protocol.backoff_presets import kafka_client as kafka_client
+    from simulator.protocol.backoff_presets import kafka_connect as kafka_connect
+    from simulator.protocol.backoff_presets import lecture_loop as lecture_loop
+    from simulator.protocol.backoff_presets import lecture_promise as lecture_promise
+    from simulator.protocol.backoff_presets import (
+        masstransit_exponential as masstransit_exponential,
+    )
+    from simulator.protocol.backoff_presets import (
+        masstransit_incremental as masstransit_incremental,
+    )
+    from simulator.protocol.backoff_presets import masstransit_redelivery as masstransit_redelivery
+    from simulator.protocol.backoff_presets import nservicebus as nservicebus
+    from simulator.protocol.backoff_presets import resilience4j as resilience4j
+    from simulator.protocol.backoff_presets import retryable_topic as retryable_topic
+    from simulator.protocol.backoff_presets import (
+        spring_default_error_handler as spring_default_error_handler,
+    )
+    from simulator.protocol.backoff_presets import spring_exponential as spring_exponential
+    from simulator.protocol.backoff_presets import spring_fixed as spring_fixed
+    from simulator.protocol.backoff_presets import temporal_activity as temporal_activity
+    from simulator.protocol.backoff_presets import tenacity_exponential as tenacity_exponential
+    from simulator.protocol.backoff_presets import tenacity_incrementing as tenacity_incrementing
+    from simulator.protocol.connector_history import Altered as Altered
+    from simulator.protocol.connector_history import shapes_at as shapes_at
+    from simulator.protocol.connector_records import CapturedTable as CapturedTable
+    from simulator.protocol.connector_records import ChangeEvent as ChangeEvent
+    from simulator.protocol.connector_records import read_change_event as read_change_event
+    from simulator.protocol.connector_records import read_key as read_key
+    from simulator.protocol.connector_settings import UNAVAILABLE as UNAVAILABLE
+    from simulator.protocol.connector_snapshots import Capture as Capture
     from simulator.protocol.fetching import ConsumerRecord as ConsumerRecord
     from simulator.protocol.group_metadata import GroupMetadata as GroupMetadata
     from simulator.protocol.names import TopicPartition as TopicPartition
+    from simulator.protocol.outbox_router import CapturedChange as CapturedChange
+    from simulator.protocol.outbox_router import Dropped as Dropped
+    from simulator.protocol.outbox_router import Emitted as Emitted
+    from simulator.protocol.outbox_router import OutboxRouter as OutboxRouter
+    from simulator.protocol.outbox_router import outbox_router as outbox_router
     from simulator.protocol.records import Record as Record
-    from simulator.protocol.store import Add as Add
-    from simulator.protocol.store import Delete as Delete
-    from simulator.protocol.store import Get as Get
-    from simulator.protocol.store import Insert as Insert
-    from simulator.protocol.store import Upsert as Upsert
+    from simulator.protocol.store_operations import Add as Add
+    from simulator.protocol.store_operations import AdvisoryLock as AdvisoryLock
+    from simulator.protocol.store_operations import AdvisoryUnlock as AdvisoryUnlock
+    from simulator.protocol.store_operations import AlterTable as AlterTable
+    from simulator.protocol.store_operations import CurrentXid as CurrentXid
+    from simulator.protocol.store_operations import Delete as Delete
+    from simulator.protocol.store_operations import EmitMessage as EmitMessage
+    from simulator.protocol.store_operations import Get as Get
+    from simulator.protocol.store_operations import Insert as Insert
+    from simulator.protocol.store_operations import LockTable as LockTable
+    from simulator.protocol.store_operations import Nextval as Nextval
+    from simulator.protocol.store_operations import Row as Row
+    from simulator.protocol.store_operations import Select as Select
+    from simulator.protocol.store_operations import SnapshotXmin as SnapshotXmin
+    from simulator.protocol.store_operations import TryAdvisoryLock as TryAdvisoryLock
+    from simulator.protocol.store_operations import Update as Update
+    from simulator.protocol.store_operations import Upsert as Upsert
+    from simulator.protocol.store_slots import Commit as Commit
+    from simulator.protocol.store_slots import RowChange as RowChange
+    from simulator.protocol.store_slots import Slot as Slot
+    from simulator.protocol.store_slots import SlotState as SlotState
     from simulator.protocol.variant import Variant as Variant
     from simulator.report.figure import figure as figure
     from simulator.report.plots import results_plot as results_plot
@@ -229,158 +356,6 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "simulator.errors": (
-        "BadInput",
-        "CommitFailed",
-        "EventBudgetExceeded",
-        "FencedInstance",
-        "InvalidProducerEpoch",
-        "InvalidProducerIdMapping",
-        "InvalidTxnState",
-        "KafkaError",
-        "NoOffsetForPartition",
-        "ProducerFailed",
-        "ProducerFenced",
-        "RebalanceInProgress",
-        "ReplayDiverged",
-        "RequestTimedOut",
-        "RetriableError",
-        "SimulatorError",
-        "StoreError",
-        "StoreTimeout",
-        "TransactionAbortable",
-        "UndecidedVerdict",
-        "UniqueViolation",
-        "UnknownSite",
-        "UnsupportedAwaitable",
-    ),
-    "simulator.protocol.group_metadata": ("GroupMetadata",),
-    "simulator.protocol.names": ("TopicPartition",),
-    "simulator.protocol.records": ("Record",),
-    "simulator.protocol.store": ("Add", "Delete", "Get", "Insert", "Upsert"),
-    "simulator.protocol.fetching": ("ConsumerRecord",),
-    "simulator.chance.laws": ("constant", "empirical", "exponential", "lognormal", "uniform"),
-    "simulator.chance.choosers": ("Chooser", "Recording", "Seeded", "Tape", "Zero"),
-    "simulator.chance.plans": ("Overlay", "Replay", "Sparse"),
-    "simulator.chance.witness": ("format_witness", "parse_witness"),
-    "simulator.protocol.variant": ("Variant",),
-    "simulator.scenario.topology": ("Link", "Topic", "Topology"),
-    "simulator.scenario.workload": (
-        "WorkItem",
-        "Workload",
-        "bursts",
-        "hot_key",
-        "no_keys",
-        "poisson",
-        "skewed_keys",
-        "steady",
-        "uniform_keys",
-    ),
-    "simulator.scenario.event_log": ("read_event_log",),
-    "simulator.scenario.guarantee": (
-        "AT_LEAST_ONCE",
-        "AT_MOST_ONCE",
-        "EXACTLY_ONCE",
-        "EXACTLY_ONCE_TRANSACTIONS",
-        "GUARANTEES",
-        "Guarantee",
-        "IN_MEMORY_SET",
-    ),
-    "simulator.scenario.faults": (
-        "Clog",
-        "Crash",
-        "CrashHazard",
-        "Delay",
-        "DiskLoss",
-        "Drop",
-        "Duplicate",
-        "FaultPlan",
-        "Hazards",
-        "Partition",
-        "Pause",
-        "PauseHazard",
-        "Skew",
-    ),
-    "simulator.scenario.parallel": ("Parallel",),
-    "simulator.scenario.scenario": ("Consumers", "Scenario"),
-    "simulator.trace.trace": ("Entry", "Trace", "first_difference"),
-    "simulator.trace.codec": ("read_trace", "write_trace"),
-    "simulator.trace.causality": ("cone", "happens_before"),
-    "simulator.trace.history": ("History", "history"),
-    "simulator.cluster.cluster": ("Cluster",),
-    "simulator.cluster.producer": ("RecordMetadata",),
-    "simulator.cluster.rebalance_listener": ("RebalanceListener",),
-    "simulator.cluster.context": ("Context",),
-    "simulator.cluster.service": ("Serving",),
-    "simulator.cluster.share_service": ("ShareServing",),
-    "simulator.cluster.sinks": ("idempotent_sink", "memory_sink", "naive_sink"),
-    "simulator.cluster.transforming": ("Transforming", "passed_on"),
-    "simulator.cluster.transforming_life": ("Output",),
-    "simulator.checks.check": ("Check", "Watching", "all_of", "watch"),
-    "simulator.checks.transactions": ("aborted_is_never_read_by",),
-    "simulator.checks.transactions_output": ("exactly_once_output_for",),
-    "simulator.checks.verdict": ("Cases", "Status", "Verdict"),
-    "simulator.checks.delivery": (
-        "never_applied_twice",
-        "never_delivered_twice",
-        "never_invented",
-        "never_lost",
-    ),
-    "simulator.checks.order": ("key_order", "key_read_order", "partition_order"),
-    "simulator.checks.groups": ("committed_never_regresses", "never_committed_past_processed"),
-    "simulator.checks.progress": ("drained",),
-    "simulator.checks.logs": (
-        "acknowledged_is_read",
-        "failed_is_never_read",
-        "offsets_agree",
-        "polls_in_order",
-        "sends_in_order",
-        "stored_once",
-    ),
-    "simulator.checks.replication": (
-        "committed_is_kept",
-        "high_watermark_never_falls",
-        "one_leader_an_epoch",
-        "replicas_agree",
-    ),
-    "simulator.checks.answered": ("answered_at_last",),
-    "simulator.checks.converging": ("replicas_converge",),
-    "simulator.checks.real_time": ("end_offset_never_falls", "real_time_order"),
-    "simulator.checks.reading": ("readers_agree", "transactions_read_whole_by"),
-    "simulator.checks.stable": ("stable_offset_moves_within",),
-    "simulator.checks.read_models": ("Logged", "read_model"),
-    "simulator.checks.takeover": ("owners_apply_in_turn",),
-    "simulator.histories.reading": ("read_history",),
-    "simulator.histories.judging": ("Judgement", "judge_operations"),
-    "simulator.histories.tracing": ("history_of_trace",),
-    "simulator.searching.smallest": ("Smallest", "smallest"),
-    "simulator.searching.prove": ("Proof", "prove"),
-    "simulator.searching.finishing": ("finish",),
-    "simulator.searching.exact": ("Probability", "probability"),
-    "simulator.searching.schedules": ("Counterexample",),
-    "simulator.chance.scope": ("Scope",),
-    "simulator.searching.machines": ("System", "pooled", "search_orders"),
-    "simulator.searching.explore": ("explore",),
-    "simulator.searching.found": ("Exploration", "Failure"),
-    "simulator.searching.rare": ("Rare", "rare"),
-    "simulator.searching.causality": ("Curve", "causality"),
-    "simulator.chance.portfolio": ("Portfolio",),
-    "simulator.chance.prefix": ("Prefix",),
-    "simulator.chance.healing": ("Healing",),
-    "simulator.chance.priorities": ("Priorities",),
-    "simulator.checks.catalogue": ("CHECKS",),
-    "simulator.stats.estimate": ("Estimate",),
-    "simulator.stats.compare": ("Comparison",),
-    "simulator.stats.delivery": ("Delivery",),
-    "simulator.study.simulate": ("simulate",),
-    "simulator.study.experiment": ("Experiment", "Promise"),
-    "simulator.study.measures": ("flag", "number", "ratio", "samples", "share"),
-    "simulator.study.results": ("Results",),
-    "simulator.report.spacetime": ("follow", "spacetime"),
-    "simulator.report.figure": ("figure",),
-    "simulator.report.plots": ("results_plot",),
-}
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = sorted(_HOME_OF)  # noqa: PLE0605 (the table is the one place where a name is listed)

@@ -11,6 +11,7 @@
         ├── RetriableError       ... and trying again may help
         │   ├── RequestTimedOut
         │   └── RebalanceInProgress
+        ├── CodecError           a value that cannot be read, or written
         ├── CommitFailed         the member was moved on: its commit is refused
         ├── FencedInstance       another member took this group.instance.id
         ├── ProducerFailed       the record was not, or perhaps not, written
@@ -24,6 +25,10 @@
         │       └── LogTruncated ... nor what the consumer has read before it
         └── StoreError
             ├── UniqueViolation  a unique constraint refused the transaction
+            ├── SerializationFailure others changed what it wants, or has read: do it again
+            ├── DeadlockDetected transactions wait for each other: do it again
+            ├── LockNotAvailable somebody has the lock, and it was not to be waited for
+            ├── SlotLost         the log does not go back so far for this replication slot
             └── StoreTimeout     the answer did not come: it may have committed
 """
 
@@ -80,6 +85,10 @@ class RequestTimedOut(RetriableError):
 
 class RebalanceInProgress(RetriableError):
     """The group is rebalancing: poll, then commit again."""
+
+
+class CodecError(KafkaError):
+    """A value cannot be read, or written (Kafka's SerializationException): no retry mends that."""
 
 
 class CommitFailed(KafkaError):
@@ -149,6 +158,22 @@ class StoreError(KafkaError):
 
 class UniqueViolation(StoreError):
     """A unique constraint refused the transaction: nothing of it was written."""
+
+
+class SerializationFailure(StoreError):
+    """Somebody has changed what the transaction wants to write, or has read: do all of it again."""
+
+
+class DeadlockDetected(StoreError):
+    """Transactions would wait for each other for ever: this one is rolled back; do it again."""
+
+
+class LockNotAvailable(StoreError):
+    """Somebody else has the lock, and this transaction does not wait for it (any longer)."""
+
+
+class SlotLost(StoreError):
+    """The log that a replication slot, or a reader's position, would need is not kept any more."""
 
 
 class StoreTimeout(StoreError):

@@ -9,16 +9,22 @@ from simulator import (
     AT_LEAST_ONCE,
     CrashHazard,
     Hazards,
+    KafkaError,
     Link,
+    Nextval,
     PauseHazard,
     Scenario,
     Seeded,
+    Select,
+    Serving,
     Topic,
     Topology,
+    Upsert,
     Variant,
     Workload,
     exponential,
     lognormal,
+    naive_sink,
     poisson,
     simulate,
     skewed_keys,
@@ -80,9 +86,54 @@ REPLICATED = Scenario(
 )
 
 
+def patterns(cluster):
+    """A database that two write at a time, what captures it, who reads that, and plain calls."""
+    cluster.store("shop", {"idle_in_transaction_session_timeout": 2_000, "tcp_keepalives_idle": 2})
+    cluster.server("clerk", lambda _: lambda question: question.upper())
+    cluster.topic("cdc.orders", 2)
+    cluster.connector(
+        "connector", "shop", ("orders",),
+        {"topic.prefix": "cdc", "offset.flush.interval.ms": 500, "poll.interval.ms": 50},
+    )  # fmt: skip
+
+    def writing(node):
+        shop = (context := cluster.context(node)).store("shop")
+        done = 0
+        while done < 12:
+            tx = None
+            try:
+                row = yield context.call("clerk", f"{node.name} {done}", timeout_ms=800)
+                tx = yield shop.begin("serializable")
+                (number,) = yield tx.run(Nextval("numbers"))
+                yield tx.run(Upsert("orders", f"o-{number % 5}", {"row": row}), Select("orders"))
+                yield tx.commit()
+                done += 1
+            except KafkaError:
+                if tx is not None:
+                    yield tx.rollback()
+                yield node.sleep(100_000)
+
+    for name in ("writer-0", "writer-1"):
+        cluster.driver(name, writing)
+    copied = naive_sink(lambda record: Upsert("copy", record.key, record.value))
+    cluster.store("ledger")
+    serving = Serving(("cdc.orders",), {"session.timeout.ms": 6_000}, processing=uniform(0, 9_000))
+    cluster.group("copier", 2, copied, serving)
+
+
+# Transactions that wait for each other, a connector that starts again, retries of all kinds.
+PATTERNS = Scenario(
+    name="determinism of the patterns",
+    application=patterns,
+    topology=Topology(links=(Link(latency=exponential(1_000, floor_us=300), loss=0.01),)),
+    hazards=Hazards(crash=(CrashHazard(p=0.02, down=uniform(50_000, 900_000)),)),
+    heal_after_ms=20_000,
+)
+
+
 def digest(seed: int) -> str:
-    """The fingerprint of both runs under a seed."""
-    runs = (simulate(scenario, Seeded(seed)) for scenario in (SCENARIO, REPLICATED))
+    """The fingerprint of all runs under a seed."""
+    runs = (simulate(scenario, Seeded(seed)) for scenario in (SCENARIO, REPLICATED, PATTERNS))
     return "-".join(trace.digest() for trace in runs)
 
 

@@ -389,6 +389,41 @@ HISTORY = b"""\
 """
 
 
+ARCHITECTURE = b"""\
+name = "shop"
+[topics.orders]
+partitions = 3
+[events.OrderCreated]
+kind = "event"
+schema_version = 0
+[[services.shop.sends]]
+topic = "orders"
+events = ["OrderCreated"]
+key = "random"
+through = "direct"
+stores = ["shop"]
+after = ["OrderPaid"]
+[[services.broker.handles]]
+topic = "orders"
+events = ["OrderCreated", "SendMail"]
+group = ""
+instances = 2
+retries = "for ever"
+after_limit = "skip"
+sink = "naive"
+stores = "ledger"
+claims = "exactly-once"
+awaits = "replies"
+within_ms = 500
+decides_on = "credit"
+[[services.broker.sends]]
+topic = "orders"
+events = ["OrderPaid"]
+guarded = false
+after = ["OrderCreated"]
+"""
+
+
 # An experiment of one run, whose workload is an event log.
 READING = '''\
 """What does an event log make a producer send?"""
@@ -421,11 +456,18 @@ def judging(path: str) -> list[str]:
     return ["check", "--all", path]
 
 
+def linting(path: str) -> list[str]:
+    """`simulator lint`, without the runs that show the harm: they take their time."""
+    return ["lint", "--no-witness", path]
+
+
 READERS = [
     Reader("trace", ".jsonl", traces, judging, of_our_traces),
     Reader("zipped trace", ".jsonl.gz", zipped_traces, judging, zipped),
     Reader("scenario", ".toml", scenario_files, lambda path: ["replay", path], of_text_lines),
     Reader("event log", ".csv", lambda: (EVENT_LOG,), experimenting, of_text_lines),
     Reader("event lines", ".jsonl", lambda: (EVENT_LINES,), experimenting, of_json),
+    Reader("architecture", ".toml", lambda: (ARCHITECTURE,), linting, of_text_lines),
+    Reader("linted trace", ".jsonl", traces, linting, of_our_traces),
     Reader("history", ".json", lambda: (HISTORY,), lambda path: ["check", path], of_one_json),
 ]

@@ -1,10 +1,11 @@
-"""The command: `python -m benchmarks.peers --mock PYTHON --happysim PYTHON`.
+"""The command: `python -m benchmarks.peers --mock PYTHON --happysim PYTHON ...`.
 
 1. In each turn everyone runs, one after the other, and ours before and after each peer: its ratio
    of the turn is the peer's seconds over the mean of ours. What is printed is the median of turns.
 2. Simulators are measured by the CPU time of their process. The mock waits in real time, on
    threads of its own, so it is measured by the wall clock: that is what one waits for it.
-3. Ours is judged in each run by the checks that `benchmarks.crash` names; peers judge nothing.
+3. Event stores are measured by the event, and simulators by the run of the crash scenario: there
+   ours is judged by the checks that `benchmarks.crash` names; peers judge nothing.
 """
 
 import argparse
@@ -15,17 +16,35 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
 
 import attrs
 
-from benchmarks import crash
+from benchmarks import crash, event_sourcing
 
 HERE = Path(__file__).parent
+NEEDS = {
+    "mock": "confluent-kafka",
+    "happysim": "happysim (Python >= 3.13)",
+    "eventsourcing": "eventsourcing",
+}
 OURS = 60  # Runs in one measurement.
+EVENTS = 10_000
+
+
+def ours() -> float:
+    """The CPU seconds of one of our runs."""
+    handled: list[str] = []
+    whole, seeds = crash.scenario(handled.append), count()
+    crash.once(whole, handled, next(seeds))
+    gc.collect()
+    began = time.process_time()
+    for _ in range(OURS):
+        crash.once(whole, handled, next(seeds))
+    return (time.process_time() - began) / OURS
 
 
 @attrs.frozen
@@ -36,12 +55,25 @@ class Peer:
         script: what its Python runs, and with which arguments.
         target: so many of its runs should we do in the time of one.
         what: how it is configured.
+        ours: our seconds for the same.
     """
 
     name: str
     script: tuple[str, ...]
     target: float
     what: str
+    ours: Callable[[], float] = ours
+
+
+def account(name: str, costs: Callable[[int], Callable[[], float]]) -> Peer:
+    """One thing to do with an account of the eventsourcing package, and of ours."""
+    return Peer(
+        f"account, {name}",
+        ("eventsourcing_popo.py", name, str(EVENTS)),
+        10,
+        "its recorder in memory (popo), by the event; it serialises events, we keep them",
+        costs(EVENTS),
+    )
 
 
 PEERS = {
@@ -69,19 +101,12 @@ PEERS = {
             "instance 0 leaves, for it has no eviction",
         ),
     ),
+    "eventsourcing": (
+        account("append", event_sourcing.append_costs),
+        account("batch", event_sourcing.batch_costs),
+        account("replay", event_sourcing.replay_costs),
+    ),
 }
-
-
-def ours() -> float:
-    """The CPU seconds of one of our runs."""
-    handled: list[str] = []
-    whole, seeds = crash.scenario(handled.append), count()
-    crash.once(whole, handled, next(seeds))
-    gc.collect()
-    began = time.process_time()
-    for _ in range(OURS):
-        crash.once(whole, handled, next(seeds))
-    return (time.process_time() - began) / OURS
 
 
 def theirs(python: str, peer: Peer) -> float:
@@ -107,18 +132,18 @@ def theirs(python: str, peer: Peer) -> float:
 
 def turn(python: str, peer: Peer) -> tuple[float, float]:
     """Our seconds and theirs, measured together."""
-    before = ours()
+    before = peer.ours()
     seconds = theirs(python, peer)
-    return (before + ours()) / 2, seconds
+    return (before + peer.ours()) / 2, seconds
 
 
 def report(peer: Peer, rows: Sequence[tuple[float, float]]) -> str:
     """A peer's line, and how it is configured."""
     ratios = [theirs / ours for ours, theirs in rows]
-    own, other = (statistics.median(row[side] * 1_000 for row in rows) for side in (0, 1))
+    own, other = (statistics.median(row[side] * 1_000 for row in rows) for side in (0, 1))  # ms
     spread = f"{min(ratios):.3g} .. {max(ratios):.3g}"
     return (
-        f"{peer.name:<14}{own:>9.2f}{other:>11.2f}{statistics.median(ratios):>9.3g}"
+        f"{peer.name:<16}{own:>9.3g}{other:>11.3g}{statistics.median(ratios):>9.3g}"
         f"  >= {peer.target:<6g}{spread:<19}\n    {peer.what}"
     )
 
@@ -128,7 +153,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.peers", description="Side by side with what one would take else."
     )
-    for name, needs in (("mock", "confluent-kafka"), ("happysim", "happysim (Python >= 3.13)")):
+    for name, needs in NEEDS.items():
         parser.add_argument(f"--{name}", metavar="PYTHON", help=f"a Python that has {needs}")
     parser.add_argument("--turns", type=int, default=5, help="how often (default 5)")
     options = parser.parse_args(arguments)
@@ -141,12 +166,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure all who are here, in turns; 1 if one was asked for and cannot run."""
     options = parse(arguments)
     print(f"ours: Python {platform.python_version()}; {crash.CONFIGURATION}")
-    print(f"{'peer':<14}{'ours, ms':>9}{'theirs, ms':>11}{'ratio':>9}  {'target':<9}least .. most")
+    print(f"{'peer':<16}{'ours, ms':>9}{'theirs, ms':>11}{'ratio':>9}  {'target':<9}least .. most")
     here = []
     for name, peers in PEERS.items():
         python = getattr(options, name)
         if python is None:
-            print(f"{name:<14}absent: give --{name} PYTHON")
+            print(f"{name:<16}absent: give --{name} PYTHON")
         here += [(peer, partial(turn, python, peer)) for peer in peers if python is not None]
     rows: dict[str, list[tuple[float, float]]] = {peer.name: [] for peer, _ in here}
     wrong: dict[str, str] = {}
@@ -160,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if rows[peer.name]:
             print(report(peer, rows[peer.name]), flush=True)
         if peer.name in wrong:
-            print(f"{peer.name:<14}{wrong[peer.name]}")
+            print(f"{peer.name:<16}{wrong[peer.name]}")
     return 1 if wrong else 0
 
 

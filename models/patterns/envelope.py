@@ -9,6 +9,12 @@ event_id        the identity of the fact: the same fact told twice has the same 
 ts              when it happened (ISO 8601, with its zone)
 payload         the facts themselves
 
+Three more may stand there, and are left out where nobody knows them:
+
+source          who told it: an id is unique among those of its source
+correlation_id  the same in everything that one thing set off
+causation_id    the event_id of what set this off, directly
+
 A reader is tolerant where that is safe and strict where it is not: fields it does not know are
 ignored, so that a producer may add one; a field that is missing or malformed is refused by name.
 """
@@ -23,6 +29,7 @@ import attrs
 from simulator import BadInput
 
 FIELDS = ("event_type", "schema_version", "event_id", "ts", "payload")
+OPTIONAL = ("source", "correlation_id", "causation_id")
 
 
 @attrs.frozen
@@ -34,6 +41,9 @@ class Envelope:
     event_id: str
     ts: str
     payload: Mapping[str, Any]
+    source: str = ""
+    correlation_id: str = ""
+    causation_id: str = ""
 
     def __attrs_post_init__(self) -> None:
         for name, rule, holds in _RULES:
@@ -47,7 +57,9 @@ class Envelope:
         Raises:
             BadInput: the payload holds what JSON cannot say.
         """
-        head = _text({name: getattr(self, name) for name in FIELDS[:-1]}, sort=False)
+        said = {name: getattr(self, name) for name in FIELDS[:-1]}
+        said |= {name: known for name in OPTIONAL if (known := getattr(self, name))}
+        head = _text(said, sort=False)
         try:
             payload = _text(dict(self.payload), sort=True)
         except (TypeError, ValueError) as error:
@@ -70,7 +82,24 @@ def read_envelope(value: str | bytes | None) -> Envelope:
     for name in FIELDS:
         if name not in found:
             raise BadInput(f"{name} is missing; it has", "envelope", ", ".join(found) or "nothing")
-    return Envelope(**{name: found[name] for name in FIELDS})
+    known = {name: found[name] for name in OPTIONAL if name in found}
+    return Envelope(**{name: found[name] for name in FIELDS}, **known)
+
+
+def follows(
+    cause: Envelope, event_type: str, schema_version: int, ts: str, payload: Mapping[str, Any]
+) -> Envelope:
+    """What `cause` set off: it says so, and whoever is given the cause again tells the same id."""
+    return Envelope(
+        event_type,
+        schema_version,
+        f"{cause.event_id}/{event_type}",
+        ts,
+        payload,
+        source=cause.source,
+        correlation_id=cause.correlation_id or cause.event_id,
+        causation_id=cause.event_id,
+    )
 
 
 def _text(value: Any, *, sort: bool) -> str:
@@ -83,6 +112,10 @@ def _refuse(constant: str) -> None:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
+
+
+def _may_be_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _is_version(value: Any) -> bool:
@@ -108,4 +141,5 @@ _RULES: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
     ("event_id", "a text that is not empty", _is_text),
     ("ts", "a moment such as 2025-12-04T12:00:00Z", _is_moment),
     ("payload", "an object", _is_object),
+    *((name, "a text", _may_be_text) for name in OPTIONAL),
 )

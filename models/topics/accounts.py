@@ -139,6 +139,48 @@ def _start() -> Watching:
 rebuilt = Check("rebuilt", "Who reads the topic knows each account's balance in the end.", _start)
 
 
+def newest_are_kept(tombstones: Iterable[str] = ()) -> Check:
+    """The check that a cleaner takes away only what is not the newest event of its key.
+
+    Args:
+        tombstones: ids of events without a value, which may go when their time is over.
+    """
+    passing = frozenset(tombstones)
+
+    def start() -> Watching:
+        cases, removed = Cases(), 0
+        keys: dict[str, Any] = {}
+        newest: dict[tuple[str, int, Any], str] = {}
+
+        def on_sent(entry: Any) -> None:
+            keys[entry[4][1]] = entry[4][3]
+
+        def on_appended(entry: Any) -> None:
+            _, topic, partition, _, event_ids, *_ = entry[4]
+            for event_id in event_ids:
+                newest[topic, partition, keys.get(event_id)] = event_id
+
+        def on_cleaned(entry: Any) -> None:
+            nonlocal removed
+            _, topic, partition, _, _, event_ids = entry[4]
+            for event_id in event_ids:
+                removed += 1
+                key = keys.get(event_id)
+                if newest.get((topic, partition, key)) == event_id and event_id not in passing:
+                    said = f"{event_id} was removed, and is the newest of {key}"
+                    cases.add(said, (entry[0],), (event_id,))
+
+        def finish() -> Verdict:
+            return cases.verdict("newest_are_kept", removed)
+
+        observers = {
+            "record_sent": on_sent, "batch_appended": on_appended, "log_cleaned": on_cleaned
+        }  # fmt: skip
+        return Watching(observers, finish)
+
+    return Check("newest_are_kept", "The newest event of each key stays in the log.", start)
+
+
 @attrs.define
 class Reading:
     """Counts of one run: a thing for measures to look at.

@@ -24,6 +24,8 @@ _EVENTS = {
     "replica_appended": 4, "log_truncated": 4, "log_cleaned": 5,
 }  # fmt: skip
 _PROMISED = frozenset(("record_sent", "record_acknowledged"))
+_ASK_STORES = ("TransactRequest", "StoreRunRequest")
+_STORES_ANSWER = ("TransactResponse", "StoreRunResponse", "StoreCommitResponse")
 _WORK = ("record_polled", "processing_started", "processing_ended", "effect_applied",
          "effect_refused")  # fmt: skip
 _OF_REPLICAS = frozenset(("replica_appended", "became_leader", "high_watermark_moved"))
@@ -182,12 +184,12 @@ class Case:
 
     def _read_message(self, event: tuple[Any, ...], wanted: frozenset[str]) -> None:
         _, message, source, target, api, about = event
-        if api == "TransactRequest":
+        if api in _ASK_STORES:
             concerns = self._asking[source, target] = bool(about) and about[0] in wanted
             if concerns:
                 self._asked[message] = (source, about[0])
                 self.messages.add(message)
-        elif api == "TransactResponse":
+        elif api in _STORES_ANSWER:
             if self._asking.get((target, source)):  # A client asks one thing at a time.
                 self.messages.add(message)
         elif api == "ProduceRequest":

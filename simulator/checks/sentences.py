@@ -185,9 +185,18 @@ _SENTENCES: dict[str, Say] = {
     "effect_applied": lambda table, key, value, event_id: (
         f"changes {table} {key!r} to {value!r} for {event_id}"
     ),
+    "change_captured": lambda event_id, table, key, value, op, lsn, _: (
+        f"tells {op} of {table} {key!r} ({short(value)}, LSN {lsn}) as {event_id}"
+    ),
+    "source_offset_stored": lambda done, lsn, events: (
+        f"has stored that all until LSN {done} is told"
+        + (f", and {events} changes of {lsn}" if events else "")
+    ),
     "effect_refused": lambda table, key, event_id, reason: (
         f"refuses to change {table} {key!r} for {event_id}: {reason}"
     ),
+    "store_committed": lambda lsn, xid: f"commits transaction {xid} (lsn {lsn})",
+    "store_rolled_back": lambda xid, reason: f"rolls transaction {xid} back ({reason})",
 }
 
 

@@ -14,8 +14,9 @@ No guarantee promises it: a producer writes wherever it likes, and a store serve
 is a promise of systems whose owners write state for their successors, such as changelogs, and of
 stores that are told by a fencing token who is out of date.
 
-Not modelled: writes that were never acknowledged, or that nobody reads; effects that a handler asks
-for by a plain call, without a request: they happen in its own process.
+Not modelled: writes that were never acknowledged, or that nobody reads; effects of transactions of
+several statements; effects that a handler asks for by a plain call, without a request, as they
+happen in its own process.
 """
 
 import attrs

@@ -4,14 +4,16 @@ A model is a function of a `Cluster`: it adds topics, stores, sources and servic
 its own. Everything is added before the run starts.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from simulator.cluster.broker import Broker
 from simulator.cluster.broker_settings import BrokerSettings
+from simulator.cluster.calls import Answer, Server
 from simulator.cluster.consumer import Consumer
+from simulator.cluster.context import Context
 from simulator.cluster.controller import ControllerNode
-from simulator.cluster.draining import nothing_to_read
+from simulator.cluster.draining import is_drained, replicated
 from simulator.cluster.internal_topics import OFFSETS
 from simulator.cluster.layout import Layout
 from simulator.cluster.producer import Producer
@@ -28,6 +30,8 @@ from simulator.scenario.topology import Topic
 from simulator.scenario.workload import Workload
 
 if TYPE_CHECKING:
+    from simulator.cluster.connector import Connector
+    from simulator.protocol.connector_records import CapturedTable
     from simulator.protocol.consumer_settings import ConsumerSettings
     from simulator.protocol.coordinated_group import CoordinatedGroup
     from simulator.protocol.partition import Partition
@@ -57,6 +61,8 @@ class Cluster:
         self._sources: list[Source] = []
         self._services: list[Service | Transformation] = []
         self._share_services: list[ShareService] = []
+        self._connectors: list[Connector] = []
+        self._conditions: list[Callable[[], bool]] = []
         self._members: dict[str, int] = {}  # node -> how many consumers it has had
         for name in self.layout.brokers:
             world.add(name, self._boot_broker)
@@ -119,10 +125,8 @@ class Cluster:
         Raises:
             BadInput: there is no such topic, or it has as many already.
         """
-        known = self.layout.topics.get(topic)
-        if known is None:
-            names = ", ".join(self.layout.topics)
-            raise BadInput("there is no topic called", "cluster", topic, f"known: {names}")
+        known_topics((topic,), self.layout.topics, "cluster")
+        known = self.layout.topics[topic]
         if partitions <= known.partitions:
             rule = f"topic {topic!r} has {known.partitions} partitions, and can only get more, not"
             raise BadInput(rule, "cluster", partitions)
@@ -175,11 +179,35 @@ class Cluster:
 
         return self.world.add(name, boot)
 
-    def store(self, name: str) -> str:
-        """A transactional store on a node of its own; the answer is its name."""
-        store = self._stores[name] = StoreNode()
+    def rests_when(self, condition: "Callable[[], bool]") -> None:
+        """The run is at rest only when this holds too: for work of which nothing else tells."""
+        self._conditions.append(condition)
+
+    def store(
+        self,
+        name: str,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        unique: Mapping[str, Sequence[Callable[[Any, Any], Any]]] | None = None,
+    ) -> str:
+        """A transactional store on a node of its own; the answer is its name.
+
+        Args:
+            settings: by PostgreSQL's names, such as idle_in_transaction_session_timeout.
+            unique: further unique constraints, by table: each gives what no two rows may have in
+                common, of a row's key and value (None: nothing).
+
+        Raises:
+            BadInput: the name is taken, a setting is not allowed, or the run has begun.
+        """
+        store = StoreNode(settings, name, unique)
         self.world.add(name, store.boot)
+        self._stores[name] = store
         return name
+
+    def server(self, name: str, factory: "Callable[[Context], Answer]") -> Server:
+        """A node that answers plain calls: a factory of functions from question to answer."""
+        return Server(self, name, factory)
 
     def source(
         self,
@@ -198,10 +226,7 @@ class Cluster:
         self, name: str, instances: int, factory: HandlerFactory, serving: Serving
     ) -> Service:
         """A consumer group of services on nodes `name-0`, `name-1`, ..."""
-        for topic in serving.topics:
-            if topic not in self.layout.topics:
-                known = ", ".join(self.layout.topics)
-                raise BadInput("there is no topic called", name, topic, f"known: {known}")
+        known_topics(serving.topics, self.layout.topics, name)
         service = Service(self, name, instances, factory, serving)
         self._services.append(service)
         return service
@@ -224,6 +249,29 @@ class Cluster:
         self._share_services.append(service)
         return service
 
+    def connector(
+        self,
+        name: str,
+        store: str,
+        tables: "Iterable[str | CapturedTable]",
+        settings: Mapping[str, Any],
+        **how: Any,
+    ) -> "Connector":
+        """A connector on a node of its own, which captures a store's tables, as Debezium does.
+
+        Args:
+            settings: by Debezium's names; topic.prefix must be there.
+            how: capture, router, elsewhere, partitions, topic_settings, producer: see `Connector`.
+
+        Raises:
+            BadInput: there is no such store, a setting is not allowed, a table is named twice.
+        """
+        from simulator.cluster.connector import Connector
+
+        connector = Connector(self, name, store, tables, settings, **how)
+        self._connectors.append(connector)
+        return connector
+
     def share_settings(self, group: str, settings: Mapping[str, Any]) -> None:
         """A share group's own settings, such as share.auto.offset.reset.
 
@@ -234,7 +282,22 @@ class Cluster:
         share_config(self.layout.settings.share, own, f"share group {group}")
         self.layout.share_groups[group] = own
 
+    def partitions(self, topic: str) -> tuple[TopicPartition, ...]:
+        """The partitions that a topic has now.
+
+        Raises:
+            BadInput: there is no such topic.
+        """
+        known_topics((topic,), self.layout.topics, "cluster")
+        return tuple(self.layout.partitions(topic))
+
     # --- Clients -----------------------------------------------------------------------------
+
+    def context(
+        self, node: "Node", producer_settings: "Mapping[str, Any] | None" = None
+    ) -> Context:
+        """What a handler is given, for an incarnation of a node of the model's own."""
+        return Context(self, node, producer_settings or {})
 
     def producer(
         self, node: "Node", settings: "Mapping[str, Any] | ProducerSettings | None" = None
@@ -286,18 +349,10 @@ class Cluster:
         shares = self._brokers[leader].share_groups if leader else None
         return None if shares is None else shares.partitions.machine(group, where)
 
-    def share_is_drained(self, group: str, topic: str) -> bool:
-        """Whether a share group has finished everything in a topic."""
-        for where in self.layout.partitions(topic):
-            leader = self._leader(where)
-            log = self._brokers[leader].partitions.get(where) if leader else None
-            if log is None:
-                return False
-            machine = self.share_partition(group, *where)
-            done = log.log_start_offset if machine is None else machine.start_offset
-            if done < log.high_watermark:
-                return False
-        return True
+    def log(self, where: TopicPartition) -> "Partition | None":
+        """The log of a partition at who leads it now; None where nobody does."""
+        leader = self._leader(where)
+        return self._brokers[leader].partitions.get(where) if leader else None
 
     def replica(self, broker: str, topic: str, partition: int) -> "Replica | None":
         """A broker's replica of a partition, for tests and pictures; None where it has none."""
@@ -311,8 +366,8 @@ class Cluster:
             return self.layout.leader(where)
         return self._controller.machine.partitions[where].leader
 
-    def _group(self, group_id: str) -> "CoordinatedGroup | None":
-        """A group's machine at its coordinator, if it has one now."""
+    def group_at(self, group_id: str) -> "CoordinatedGroup | None":
+        """A group's machine at its coordinator, for tests and pictures; None where it has none."""
         where = self.layout.coordinator_partition(OFFSETS, group_id)
         name = self.layout.coordinator_at(where)
         if self._controller is not None:
@@ -329,54 +384,14 @@ class Cluster:
             return False
         if not all(source.at_rest for source in self._sources):
             return False
-        if not all(self._is_drained(service) for service in self._services):
+        if not all(is_drained(self, service) for service in self._services):
             return False
         if not all(service.at_rest for service in self._share_services):
             return False
+        if not all(connector.at_rest for connector in self._connectors):
+            return False
         if not all(broker.transactions.at_rest for broker in self._brokers.values()):
             return False
-        return self._controller is None or self._replicated(self._controller)
-
-    def _replicated(self, controller: ControllerNode) -> bool:
-        for where, registration in controller.machine.partitions.items():
-            if registration.isr != registration.replicas:
-                return False
-            replicas = [self.replica(name, *where) for name in registration.replicas]
-            leader = self.replica(registration.leader, *where)
-            if leader is None or leader.leading is None:
-                return False
-            if None in replicas:  # A broker that came back has not learnt what it keeps.
-                return False
-            ends = {
-                (one.leader_epoch, one.log_end_offset, one.high_watermark)
-                for one in replicas
-                if one is not None
-            }
-            end = leader.log_end_offset
-            if ends != {(registration.leader_epoch, end, end)}:
-                return False
-        return True
-
-    def _is_drained(self, service: Service | Transformation) -> bool:
-        if not service.nodes or service.has_ended:
-            return True
-        if not service.at_rest:
+        if not all(condition() for condition in self._conditions):
             return False
-        group = self._group(service.group)
-        for topic in service.serving.topics:
-            for where in self.layout.partitions(topic):
-                leader = self._leader(where)
-                log = self._brokers[leader].partitions.get(where) if leader else None
-                if log is None:
-                    return False
-                if service.goes_by_positions:
-                    done = service.position(where)
-                else:
-                    committed = group.committed(where) if group is not None else None
-                    done = committed.offset if committed is not None else log.log_start_offset
-                end = log.high_watermark
-                if done < end and not service.begins_at(where, end) and not nothing_to_read(
-                    log, done, service.isolation_level
-                ):
-                    return False
-        return True
+        return self._controller is None or replicated(self, self._controller.machine)

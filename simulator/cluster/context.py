@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from simulator.cluster.calls import CALL_TIMEOUT_MS, call
 from simulator.cluster.connections import Connections
 from simulator.cluster.store import StoreClient
 from simulator.world.node import power_cut
@@ -56,7 +57,13 @@ class Context:
         return found
 
     def send(
-        self, topic: str, value: Any, key: Any = None, *, event_id: str | None = None
+        self,
+        topic: str,
+        value: Any,
+        key: Any = None,
+        *,
+        event_id: str | None = None,
+        headers: tuple[tuple[str, Any], ...] = (),
     ) -> "Event":
         """Produce a record; the event gives its partition and offset.
 
@@ -68,7 +75,13 @@ class Context:
                 power_cut(self.node)
         if self._producer is None:
             self._producer = self.cluster.producer(self.node, self._producer_settings)
-        return self._producer.send(topic, value, key, event_id=event_id)
+        return self._producer.send(topic, value, key, event_id=event_id, headers=headers)
+
+    def call(
+        self, server: str, question: Any, *, timeout_ms: int = CALL_TIMEOUT_MS
+    ) -> "Event":
+        """Ask a server node and wait: the event gives its answer, or fails as RequestTimedOut."""
+        return call(self, server, question, timeout_ms)
 
     def sleep(self, delay_us: int) -> "Event":
         """An event that happens after a while, by the node's clock."""

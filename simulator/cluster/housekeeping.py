@@ -39,8 +39,9 @@ if TYPE_CHECKING:
     from simulator.cluster.broker_settings import BrokerSettings
     from simulator.protocol.partition import Partition
     from simulator.world.kernel import Timer
-    from simulator.world.network import Connection, Draw
+    from simulator.world.network import Connection
     from simulator.world.node import Node
+    from simulator.world.route import Draw
 
 NEVER_US = LONG_MAX * MICROS_PER_MS
 REASONS = {AGE: "retention.ms", SIZE: "retention.bytes"}

@@ -27,7 +27,8 @@ random  each start of an instance draws one: it is a group of its own, which nob
 
 With `parallel`, an instance handles several records at once: see `parallel` and `Parallel`.
 
-Not modelled here: retry topics, attempt limits, dead letters.
+By itself a service tries for ever. Attempt limits, retry topics and dead letters are patterns
+around a handler; see `models/patterns`.
 """
 
 from collections.abc import Callable, Mapping

@@ -17,6 +17,7 @@ import attrs
 
 from simulator.chance.laws import Delay, constant
 from simulator.cluster.context import Context
+from simulator.cluster.draining import share_is_drained
 from simulator.cluster.handlers import Steps, handler_waits, steps_of
 from simulator.cluster.service import Handler, HandlerFactory
 from simulator.errors import BadInput, KafkaError
@@ -83,7 +84,7 @@ class ShareService:
             if self._busy.get(node.name) == node.incarnation and node.gate.open:
                 return False
         return not self.nodes or all(
-            self._cluster.share_is_drained(self.group, topic) for topic in self.serving.topics
+            share_is_drained(self._cluster, self.group, topic) for topic in self.serving.topics
         )
 
     def _boot(self, node: "Node") -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import simulator
-from simulator.commands import check, copy, listing, matrix, replay, run
+from simulator.commands import check, copy, lint, listing, matrix, replay, run
 from simulator.commands.outcome import (
     CANNOT_TELL,
     INTERRUPTED,
@@ -20,12 +20,13 @@ from simulator.commands.outcome import (
 )
 from simulator.errors import BadInput, EventBudgetExceeded, ReplayDiverged, UnknownSite
 
-COMMANDS = (run, replay, check, matrix, listing, copy)
+COMMANDS = (run, replay, check, lint, matrix, listing, copy)
 EPILOG = """\
 exit codes:
-  0    every promise came out as declared (run); the promises were kept (replay, check)
-  1    one did not; one was broken
-  2    one cannot be told
+  0    every promise came out as declared (run); the promises were kept (replay, check);
+       nothing was found, and nothing is open (lint)
+  1    one did not; one was broken; something was found
+  2    one cannot be told; something is open
   64   the command line is wrong
   65   a file, or a value in it, cannot be used
 """

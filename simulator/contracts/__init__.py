@@ -2,6 +2,8 @@
 
     levels              what a registry asks of a new version, and of which old ones
     registry            subjects, versions, ids: registered, or refused with what would break
+    requests            what a registry is asked over a network, and what it answers
+    codecs              a datum as a framed value, and back
     contracts           one schema of any format against another: reasons, and a datum
     avro_types          the types of Avro         avro           a schema, parsed and checked
     avro_defaults       what a default may be     avro_reading   a datum under a reader's schema

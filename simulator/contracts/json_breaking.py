@@ -10,12 +10,19 @@ from itertools import combinations, islice
 from typing import Any, Final
 
 from simulator.contracts.avro_types import ABSENT, Absent
-from simulator.contracts.json_types import COMBINATIONS, canonical_json, json_document, target
+from simulator.contracts.json_types import (
+    COMBINATIONS,
+    KEYWORDS,
+    canonical_json,
+    json_document,
+    target,
+)
 from simulator.contracts.json_validating import is_valid
 
 MOST: Final = 20_000  # Instances that are tried.
 NAMES_MOST: Final = 7
 VALUES_MOST: Final = 12  # Of one property or item.
+DISPUTED_MOST: Final = 4  # Of those values.
 DEPTH: Final = 4
 _PLAIN: Final = (0, "", None, True, "x", 5, 1.5, -1, 12, "ab", "abcd", False)
 
@@ -72,10 +79,19 @@ def _pool(parts: list[Part], depth: int) -> Iterator[Any]:
             seen.append(text)
             yield one
     if depth > 0:
-        yield from _objects(schemas, depth)
-        yield from _arrays(schemas, depth)
+        lists = any(map(_of_lists, schemas)) and not any(map(_of_objects, schemas))
+        for kind in (_arrays, _objects) if lists else (_objects, _arrays):
+            yield from kind(schemas, depth)
     else:
         yield from ({}, [])
+
+
+def _of_lists(schema: Mapping[str, Any]) -> bool:
+    return schema.get("type") == "array" or any(one in schema for one in KEYWORDS["array"])
+
+
+def _of_objects(schema: Mapping[str, Any]) -> bool:
+    return schema.get("type") == "object" or any(one in schema for one in KEYWORDS["object"])
 
 
 def _scalars(schemas: list[Mapping[str, Any]]) -> Iterator[Any]:
@@ -117,7 +133,9 @@ def _inner(schemas: list[Mapping[str, Any]], keyword: str, name: Any, others: st
 
 
 def _values(parts: list[Part], depth: int) -> list[Any]:
-    """Some values for a place, those first which most schemas of the place allow."""
+    """Some values for a place: those first which most schemas of the place allow, and a few about
+    which they do not agree, for one of those may be what breaks the reader.
+    """
     some = list(islice(_pool(parts, depth - 1), 4 * VALUES_MOST))
     scored = [
         (sum(not is_valid(one, _rooted(schema, root)) for schema, root in parts), index)
@@ -125,8 +143,9 @@ def _values(parts: list[Part], depth: int) -> list[Any]:
     ]
     best = [some[index] for _, index in sorted(scored)]
     kept = best[: VALUES_MOST // 2]
+    torn = [some[index] for wrong, index in sorted(scored) if 0 < wrong < len(parts)]
     kinds = {type(one).__name__: one for one in reversed(best)}  # One of each kind besides.
-    return [*kept, *kinds.values()]
+    return [*kept, *torn[:DISPUTED_MOST], *kinds.values()]
 
 
 def _rooted(schema: Any, root: Any) -> Any:
@@ -172,10 +191,12 @@ def _arrays(schemas: list[Mapping[str, Any]], depth: int) -> Iterator[Any]:
         _values(_inner(schemas, "items", index, "additionalItems"), depth)
         for index in range(min(longest, NAMES_MOST))
     ]
+    bases: list[list[Any]] = []
     for count in range(len(choices) + 1):
-        base = [choices[index][index % len(choices[index])] for index in range(count)]
-        for start in (base, [one[0] for one in choices[:count]]):
-            yield start
-            for index in range(count):
-                for value in choices[index]:
-                    yield [*start[:index], value, *start[index + 1 :]]
+        bases.append([choices[index][index % len(choices[index])] for index in range(count)])
+        bases.append([one[0] for one in choices[:count]])
+    yield from bases
+    for base in bases:
+        for index in range(len(base)):
+            for value in choices[index]:
+                yield [*base[:index], value, *base[index + 1 :]]

@@ -67,6 +67,14 @@ class Refused(NamedTuple):
         return f"{self.subject} at {self.level}: " + "; ".join(why)
 
 
+class Latest(NamedTuple):
+    """The last version of a subject that stands."""
+
+    schema_id: int
+    version: int
+    schema: Schema
+
+
 class NotFound(NamedTuple):
     """There is no such subject, version or id, or it is deleted."""
 
@@ -149,9 +157,8 @@ class Registry:
 
     def register(self, subject: str, schema: Schema) -> Registered | Refused:
         """Make the schema the subject's newest version, unless it stands there or is refused."""
-        for one in self._subjects.get(subject, _Subject()).standing():
-            if one.schema == schema:
-                return Registered(one.schema_id, one.number, new=False)
+        if isinstance(stands := self.find(subject, schema), Registered):
+            return stands
         refused = self.check(subject, schema)
         if refused is not None:
             return refused
@@ -163,6 +170,21 @@ class Registry:
         number = max((one.number for one in versions), default=0) + 1
         versions.append(_Version(number, schema, schema_id))
         return Registered(schema_id, number, new=True)
+
+    def find(self, subject: str, schema: Schema) -> Registered | NotFound:
+        """Where the schema stands in the subject; nothing changes."""
+        for one in self._subjects.get(subject, _Subject()).standing():
+            if one.schema == schema:
+                return Registered(one.schema_id, one.number, new=False)
+        return NotFound(f"{subject} with this schema")
+
+    def latest(self, subject: str) -> Latest | NotFound:
+        """The subject's last version that stands, with its id."""
+        standing = self._subjects.get(subject, _Subject()).standing()
+        if not standing:
+            return NotFound(f"{subject} version latest")
+        last = standing[-1]
+        return Latest(last.schema_id, last.number, last.schema)
 
     def schema(self, schema_id: int) -> Schema | NotFound:
         """The schema with this id: what a reader asks for, also when its version is deleted."""

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from simulator.cluster.consumer import Consumer
+from simulator.cluster.later import LATER
 from simulator.cluster.store import StoreNode
 from simulator.cluster.transforming_life import Life
 from simulator.matrix.patching import Patch
@@ -205,7 +206,7 @@ def applies_before_it_marks(patch: Patch) -> None:
         answer = None
         for operation in sorted(body.operations, key=lambda one: not getattr(one, "effect", False)):
             answer = transact(self, node, TransactRequest((operation,), body.event_id))
-            if answer is None or answer.status != "committed":
+            if answer is None or answer is LATER or answer.status != "committed":
                 return answer
         return answer
 

@@ -9,7 +9,9 @@ assignors assignors_* subscriptions sticky_facts java_order   who reads which pa
 group group_*                                    the classic group coordinator
 consumer_group consumer_group_*                  the group coordinator of KIP-848
 transactions transactions_* transaction_messages  the transaction coordinator
-store                                            a small transactional database
+store, store_operations, store_settings          a transactional database: what is committed
+store_sessions, store_transactions, store_locks  ... among others who are at it
+store_statements, store_versions, store_slots    ... what they do and see; its log for readers
 producer_settings sending admission dispatch accumulator idempotence   the producer client
 transacting transaction_manager transaction_asking transaction_requests transaction_states
                                                  ... and what a transactional one has besides

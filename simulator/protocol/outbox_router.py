@@ -54,7 +54,7 @@ Operation = Literal["c", "u", "d", "r", "t"]
 
 
 @attrs.frozen(kw_only=True)
-class Change:
+class CapturedChange:
     """One captured change of a row, as Debezium's envelope has it.
 
     Attributes:
@@ -172,14 +172,14 @@ class OutboxRouter:
     expansion: JsonExpansion | None = None
 
     def route(self, record: Any) -> Routed:
-        """What comes of one record of the connector: a `Change`, None, or anything else.
+        """What comes of one record of the connector: a `CapturedChange`, None, or anything else.
 
         Args:
-            record: None is a tombstone; what is not a `Change` has no envelope of Debezium's.
+            record: None is a tombstone; what is no `CapturedChange` has no envelope of Debezium's.
         """
         if record is None:
             return Dropped("tombstone")
-        if not isinstance(record, Change):
+        if not isinstance(record, CapturedChange):
             return PassedThrough(record)
         if record.op == "d":
             return Dropped("delete")
@@ -193,7 +193,7 @@ class OutboxRouter:
         except _Stopped as stopped:
             return stopped.failed
 
-    def _emitted(self, change: Change) -> Emitted:
+    def _emitted(self, change: CapturedChange) -> Emitted:
         row = change.after
         if row is None:
             raise _Stopped("DataException", f"no row after the operation {change.op!r}")
@@ -224,7 +224,7 @@ class OutboxRouter:
             schema_version=version,
         )
 
-    def _timestamp_ms(self, change: Change, row: Mapping[str, Any]) -> int | None:
+    def _timestamp_ms(self, change: CapturedChange, row: Mapping[str, Any]) -> int | None:
         name = self.timestamp_column
         if name is None:
             return change.ts_ms

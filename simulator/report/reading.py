@@ -99,7 +99,7 @@ class _Reader:
         elif api == "OffsetCommitRequest":
             for topic, partition, offset in about[3:]:
                 self.asked[target, about[0], topic, partition, offset] = began
-        elif api == "TransactRequest":
+        elif api in {"TransactRequest", "StoreRunRequest"}:
             self.asked[target, about[0]] = began
 
     def message_dropped(self, entry: FlatEntry) -> None:
@@ -117,9 +117,9 @@ class _Reader:
         self, api: str, source: str, target: str, about: tuple[Any, ...]
     ) -> Iterator[tuple[str, str, tuple[str, ...], str]]:
         """Between which lanes a message goes, and with which events, for each of its parts."""
-        if api == "TransactRequest":
+        if api in {"TransactRequest", "StoreRunRequest"}:
             yield source, target, (about[0],), ""
-        elif api == "TransactResponse":
+        elif api in {"TransactResponse", "StoreRunResponse", "StoreCommitResponse"}:
             yield source, target, (), ""
         elif api == "OffsetCommitRequest":
             for topic, partition, _ in about[3:]:

@@ -33,6 +33,18 @@ POINTS = (
     "before_commit",
     "after_commit",
     "after_append",
+    # Of a connector:
+    "after_read",
+    "before_send",
+    "after_send",
+    "before_flush",
+    "after_flush",
+    "after_confirm",
+    "after_position",
+    "after_select",
+    "after_open",
+    "after_chunk",
+    "after_close",
 )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from simulator.protocol import messages as m
 from simulator.protocol import replica_messages as rm
 from simulator.protocol import share_messages as sm
+from simulator.protocol import store_messages as stm
 from simulator.protocol.consumer_group_messages import (
     ConsumerGroupHeartbeatRequest,
     ConsumerGroupHeartbeatResponse,
@@ -201,4 +202,16 @@ _TELLERS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
         *(type(one).__name__ for one in message.operations),
     ),
     m.TransactResponse: lambda message: (message.status,),
+    stm.StoreRunRequest: lambda message: (
+        message.event_id,
+        *(type(one).__name__ for one in message.operations),
+    ),
+    stm.StoreRunResponse: lambda message: (message.status,),
+    stm.StoreCommitResponse: lambda message: (message.status,),
+    stm.ReadSlotRequest: lambda message: (message.name, message.after_lsn),
+    stm.ReadSlotResponse: lambda message: (
+        message.status,
+        *(commit.lsn for commit in message.results),
+    ),
+    stm.ConfirmSlotRequest: lambda message: (message.name, message.lsn),
 }

@@ -649,6 +649,29 @@ class EffectRefused(Event):
     reason: str
 
 
+@attrs.frozen
+class StoreCommitted(Event):
+    """A transaction of several statements was committed, and is in the log; its effects precede.
+
+    lsn: its place in the order of commits. A transaction of one request tells only its effects.
+    """
+
+    lsn: int
+    xid: int
+
+
+@attrs.frozen
+class StoreRolledBack(Event):
+    """A transaction of several statements came to nothing. xid 0: it had written nothing.
+
+    reason: requested, session_ended (the client died, or was silent for too long), replaced (its
+    connection began another), or why it was refused, such as serialization_failure.
+    """
+
+    xid: int
+    reason: str
+
+
 # --- What a transactional producer asked for, and learnt ------------------------------------------
 
 
@@ -840,3 +863,32 @@ class ShareCommitAnswered(Event):
     last: int
     type: str
     error: str
+
+
+# --- Change data capture -------------------------------------------------------------------------
+
+
+@attrs.frozen
+class ChangeCaptured(Event):
+    """A connector hands its producer what it made of a row's change, or of a row it read.
+
+    op: c, u, d, tombstone, or r. lsn, number: the transaction, and which of its changes; for a row
+    that was read, the place in the log as of which it was.
+    """
+
+    event_id: str
+    table: str
+    key: Any
+    value: Any
+    op: str
+    lsn: int
+    number: int
+
+
+@attrs.frozen
+class SourceOffsetStored(Event):
+    """A connector has stored how far it is: all until `done`, and `events` changes of `lsn`."""
+
+    done: int
+    lsn: int
+    events: int

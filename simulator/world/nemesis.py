@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simulator.scenario.scenario import Scenario
-    from simulator.world.network import Draw
     from simulator.world.node import Node
+    from simulator.world.route import Draw
     from simulator.world.world import World
 
 

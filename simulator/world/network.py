@@ -7,7 +7,9 @@ Rule 3: a lost message is lost in silence, and so is all that follows it in its 
 ordered connection, because TCP delivers nothing behind a gap. The client learns of it by its own
 timeout, and opens another connection.
 Rule 4: a process that dies closes its connections, and its peers are told after one flight; a
-machine that loses its power tells nobody.
+machine that loses its power tells nobody. A server that wants to know (`watch`) is told likewise
+when the client's side is gone, behind what is on its way; a gap does not keep it from that, a cut
+link does.
 Rule 5: what is on its way when a link is cut is lost.
 
 Not modelled: bandwidth, TCP retransmission (a loss is final; `Clog` is the retransmission that
@@ -15,85 +17,25 @@ arrives late), name resolution, TLS.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 from heapq import heappush
 from typing import TYPE_CHECKING, Any
 
 from simpy.events import NORMAL
 
-from simulator.chance import Bernoulli, Copies
 from simulator.chance.choosers import never
 from simulator.chance.sites import site_at
 from simulator.trace.about import about
+from simulator.world.route import Draw, Route
 
 if TYPE_CHECKING:
     from simulator.chance import Chooser
-    from simulator.scenario.topology import Link, Topology
+    from simulator.scenario.topology import Topology
     from simulator.trace.trace import Trace
     from simulator.world.kernel import Kernel
     from simulator.world.node import Node
 
-Draw = Callable[[], int]
-
+CLOGGED_AGAIN_US = 100_000  # So often is a clogged link looked at by who has nothing held there.
 GONE_ON_THE_WAY = ("loss", "cut", "behind_a_loss")
-
-
-LOSSLESS, SINGLE = Bernoulli(0.0), Copies(0.0)
-
-
-@lru_cache(maxsize=256)
-def _laws(loss: float, duplicate: float) -> tuple[Bernoulli, Copies]:
-    return Bernoulli(loss), Copies(duplicate)
-
-
-class Plan:
-    """What chance has to say on one kind of message on one route; None: nothing ever."""
-
-    __slots__ = ("delay", "drop", "duplicate", "name")
-
-    def __init__(
-        self, name: str, drop: Draw | None, duplicate: Draw | None, delay: Draw | None
-    ) -> None:
-        self.name = name
-        self.drop = drop
-        self.duplicate = duplicate
-        self.delay = delay
-
-
-class Route:
-    """From one node to another."""
-
-    __slots__ = (
-        "clogs", "cuts", "floor_us", "held", "link", "network", "plans", "source", "target",
-    )
-
-    def __init__(self, network: "Network", source: "Node", target: "Node", link: "Link") -> None:
-        self.network = network
-        self.source = source
-        self.target = target
-        self.link = link
-        self.floor_us = link.latency.floor_us
-        self.plans: dict[type, Plan] = {}
-        self.cuts = 0  # A count, because partitions may overlap.
-        self.clogs = 0
-        self.held: list[tuple[Any, ...]] = []
-
-    def plan(self, message: type) -> Plan:
-        """The plan of a kind of message, made when the first such message is sent."""
-        found = self.plans.get(message)
-        if found is None:
-            name = message.__name__
-            network, link = self.network, self.link
-            loss, copies = _laws(link.loss, link.duplicate)
-            where = f"{self.source.name}>{self.target.name}/{name}"
-            hazard = network.hazards and link.spoils(name)
-            found = self.plans[message] = Plan(
-                name,
-                network.draw(f"drop@{where}", "drop", loss if hazard else LOSSLESS),
-                network.draw(f"duplicate@{where}", "duplicate", copies if hazard else SINGLE),
-                network.draw(f"delay@{where}", "delay", link.latency),
-            )
-        return found
 
 
 class Lane:
@@ -216,7 +158,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_answered", "_closed", "back", "client", "number", "open", "server", "state", "there",
+        "_answered", "_closed", "_ended", "back", "client", "number", "open", "server", "state",
+        "there",
     )
 
     def __init__(
@@ -233,6 +176,7 @@ class Connection:
         self.state: Any = None  # The server's own, for as long as the connection lasts.
         self._answered = answered
         self._closed = closed
+        self._ended: Callable[[], None] | None = None
         self.there = Lane(self, network.route(client, server), server.receive)
         self.back = Lane(self, network.route(server, client), _receive_answer)
         self.back.incarnation = client.incarnation
@@ -245,10 +189,44 @@ class Connection:
         if self.open:
             self.open = False
             self.server.connections.pop(self.number, None)
+            if self._ended is not None:
+                self.client.watched.pop(self.number, None)
+                self.tell_server()
+
+    def watch(self, ended: Callable[[], None]) -> None:
+        """The server wants to know when the client closes the connection, or its process dies."""
+        self._ended = ended
+        client = self.client
+        if self.open and self.lives:
+            client.watched[self.number] = self
+        elif not self.open or client.last_crash == "process":
+            self.tell_server()
+
+    @property
+    def lives(self) -> bool:
+        """Whether the client's process is the one that opened it; it may have closed it."""
+        client = self.client
+        is_up = client.gate.open or client.gate.held is not None
+        return is_up and self.back.incarnation == client.incarnation
+
+    def tell_server(self) -> None:
+        """The client's side is gone: the server that watches is told after one flight."""
+        route = self.there.route
+        if not route.cuts:
+            kernel = route.network.kernel
+            delay_us = max(route.floor_us, self.there.last_us - int(kernel.now))
+            kernel.call_later(delay_us, _tell_ended, self)
 
     def reset_by_peer(self, gone: "Node") -> None:
-        """The side that is gone cannot answer: tell the client after one flight back."""
-        if gone is self.server and self.open:
+        """The side that is gone cannot answer: tell the other after one flight back.
+
+        A machine that is up again knows nothing of its connections of before: it says so to a
+        server which answers on one of them.
+        """
+        if gone is not self.server:
+            if self._ended is not None:
+                self.tell_server()
+        elif self.open:
             route = self.back.route
             if not route.cuts:
                 kernel = route.network.kernel
@@ -271,6 +249,18 @@ def _tell_closed(connection: Connection) -> None:
     ):
         connection.close()
         connection._closed()  # noqa: SLF001
+
+
+def _tell_ended(connection: Connection) -> None:
+    route, server = connection.there.route, connection.server
+    if route.clogs:  # Behind what is held.
+        route.network.kernel.call_later(CLOGGED_AGAIN_US, _tell_ended, connection)
+    elif not server.gate.open:
+        if server.gate.held is not None:
+            server.gate.held.append((_tell_ended, connection))
+    elif not route.cuts and connection.there.incarnation == server.incarnation:
+        assert connection._ended is not None, "somebody watches"  # noqa: SLF001
+        connection._ended()  # noqa: SLF001
 
 
 class Network:

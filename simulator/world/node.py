@@ -19,7 +19,8 @@ from simulator.world.disk import CrashMode, Disk
 from simulator.world.kernel import Event, Gate, Process, Steps, Timeout, Timer
 
 if TYPE_CHECKING:
-    from simulator.world.network import Connection, Draw
+    from simulator.world.network import Connection
+    from simulator.world.route import Draw
     from simulator.world.world import World
 
 MILLION = 1_000_000
@@ -53,6 +54,7 @@ class Node:
         self.gate.open = False
         self.last_crash: CrashMode = "power"
         self.connections: dict[int, Connection] = {}
+        self.watched: dict[int, Connection] = {}  # Those of its own that a server watches.
         self.on_request: Callable[[Connection, int, Any], None] | None = None
         self._boot = boot
         self._processes: dict[int, Process] = {}
@@ -202,6 +204,9 @@ class Node:
         if mode == "process":  # The operating system closes them.
             for connection in self.connections.values():
                 connection.reset_by_peer(self)
+            for connection in self.watched.values():
+                connection.tell_server()
+        self.watched = {}
 
     def restart(self) -> None:
         """Boot the next incarnation."""

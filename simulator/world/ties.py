@@ -19,7 +19,7 @@ from simpy.events import NORMAL
 
 from simulator.chance import TIE, Pick, Site
 from simulator.world.kernel import Gate, HeapEntry, Process, Timer, fire, happen
-from simulator.world.network import Connection, _arrive, _tell_closed
+from simulator.world.network import Connection, _arrive, _tell_closed, _tell_ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +85,8 @@ def actor_of(function: Any, argument: Any) -> str:
     if function is _tell_closed:
         connection: Connection = argument
         return f"{connection.server.name}>{connection.client.name}"
+    if function is _tell_ended:
+        return f"{argument.client.name}>{argument.server.name}"
     return WORLD
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from simulator.scenario.scenario import Scenario
     from simulator.trace.trace import Trace
     from simulator.world.kernel import Choose
-    from simulator.world.network import Draw
+    from simulator.world.route import Draw
 
 REST_US = 500 * MICROS_PER_MS  # So long must nothing be left to do before a run ends quiet.
 GRACE_US = 30_000 * MICROS_PER_MS

@@ -39,7 +39,7 @@ def by_hand(program, *faults, **more):
 def test_a_transaction_happens_wholly_or_not_at_all():
     def program(ask, node):
         answer = yield ask(Add("a", "x", 1), Insert("b", "y", 1))
-        assert (answer.status, answer.results) == ("committed", (1, None))
+        assert (answer.status, answer.results) == ("committed", (1, "y"))
         answer = yield ask(Add("a", "x", 5), Insert("b", "y", 2), Upsert("c", "z", 1))
         assert answer.status == "unique_violation"
         answer = yield ask(Get("a", "x"), Get("b", "y"), Get("c", "z"))
@@ -235,7 +235,7 @@ def test_results_and_refusals_reach_the_handler():
     handled(factory)
 
     assert seen == [
-        (None, 3),
+        (True, 3),
         (UniqueViolation, "ledger: a has a row 'x' already"),
         (StoreError, "ledger: a 'x': cannot add 'one' to 3"),
     ]

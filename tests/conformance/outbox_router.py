@@ -4,7 +4,7 @@ from typing import Any
 
 from simulator.errors import BadInput
 from simulator.protocol.outbox_router import (
-    Change,
+    CapturedChange,
     Dropped,
     Emitted,
     Failed,
@@ -61,7 +61,7 @@ def _record(record: dict[str, Any]) -> Any:
     value = record["value"]
     if value is None or not record.get("envelope", True):
         return value
-    return Change(
+    return CapturedChange(
         op=value["op"],
         before=_read(value.get("before")),
         after=_read(value.get("after")),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.patterns.envelope import FIELDS, Envelope, read_envelope
+from models.patterns.envelope import FIELDS, OPTIONAL, Envelope, follows, read_envelope
 from simulator import BadInput
 
 # The lecture's own example, but for the identity.
@@ -149,6 +149,35 @@ def test_a_key_that_json_would_turn_into_text_is_refused():
 def test_what_is_nested_beyond_reason_is_refused():
     with pytest.raises(BadInput, match=r"^envelope: not JSON"):
         read_envelope("[" * 100_000)
+
+
+# --- Who set it off --------------------------------------------------------------------------
+
+
+def test_what_nobody_knows_is_left_out():
+    known = {"source": "/shop", "correlation_id": "c-1", "causation_id": "e-0"}
+
+    assert not set(json.loads(Envelope(**GOOD).to_json())) & set(OPTIONAL)
+    assert read_envelope(written(**known)) == Envelope(**GOOD, **known)
+    assert read_envelope(Envelope(**GOOD, **known).to_json()) == Envelope(**GOOD, **known)
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+@pytest.mark.parametrize("value", [None, 7, []], ids=repr)
+def test_what_may_be_left_out_must_be_a_text_where_it_stands(name, value):
+    with pytest.raises(BadInput, match=f"^envelope: {name} must be a text"):
+        read_envelope(written(**{name: value}))
+
+
+def test_causes_make_no_circle():
+    """Each effect's cause is another event, and everything leads back to the first."""
+    chain = [Envelope(**GOOD)]
+    for step in ("PaymentAuthorized", "OrderShipped", "ParcelDelivered"):
+        chain.append(follows(chain[-1], step, 1, GOOD["ts"], {}))
+
+    assert [one.causation_id for one in chain[1:]] == [one.event_id for one in chain[:-1]]
+    assert len({one.event_id for one in chain}) == len(chain)
+    assert {one.correlation_id for one in chain[1:]} == {"uuid-123"}
 
 
 # --- Round trip ------------------------------------------------------------------------------

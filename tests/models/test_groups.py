@@ -5,8 +5,7 @@ import pytest
 from models.groups.owning import Owning
 from models.groups.promises import done_within, never_rebalanced, nobody_idle, seen_by_all
 from models.groups.running import Restart, deploy, rolling, steady_orders
-from simulator import Crash, Scenario, Status, Topic, Topology, simulate
-from simulator.trace.trace import Trace
+from simulator import Crash, Scenario, Status, Topic, Topology, Trace, simulate
 
 BROKEN, KEPT, CANNOT_TELL = Status.BROKEN, Status.KEPT, Status.CANNOT_TELL
 SECOND = 1_000_000

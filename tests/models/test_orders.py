@@ -20,6 +20,7 @@ from models.systems.orders import (
 from simulator import (
     AT_LEAST_ONCE,
     AT_MOST_ONCE,
+    CHECKS,
     EXACTLY_ONCE,
     EXACTLY_ONCE_TRANSACTIONS,
     IN_MEMORY_SET,
@@ -38,7 +39,6 @@ from simulator import (
     WorkItem,
     simulate,
 )
-from simulator.checks.catalogue import CHECKS
 
 GUARANTEES = (AT_MOST_ONCE, AT_LEAST_ONCE, EXACTLY_ONCE, IN_MEMORY_SET)
 POINTS = ("after_poll", "before_process", "after_process", "before_commit", "after_commit")

@@ -28,9 +28,9 @@ from simulator import (
     Status,
     Topic,
     Topology,
+    Trace,
     simulate,
 )
-from simulator.trace.trace import Trace
 from tests.tiny_traces import tiny
 
 ITEMS = work(6, every_us=5_000, from_us=8_000_000)

@@ -55,20 +55,20 @@ def answers_before_it_flushes(patch):
 
 def inserts_what_is_there(patch):
     """A store's unique keys need not be unique."""
-    run = stores._run
+    run = stores.run_operation
 
     def loose(operation, old, is_loose):
-        return run(operation, stores._ABSENT if type(operation) is Insert else old, is_loose)
+        return run(operation, stores.ABSENT if type(operation) is Insert else old, is_loose)
 
-    patch.setattr(stores, "_run", loose)
+    patch.setattr(stores, "run_operation", loose)
 
 
 def recovers_effects_alone(patch):
     """A store that restarts has its totals, and not the marks of what they consist of."""
     build = Store.__init__
 
-    def recovering(self, journal, without_unique=()):
-        build(self, journal, without_unique)
+    def recovering(self, journal, **given):
+        build(self, journal, **given)
         self.tables.pop("processed", None)
 
     patch.setattr(Store, "__init__", recovering)

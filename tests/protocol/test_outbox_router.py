@@ -7,7 +7,7 @@ from simulator.protocol.java_regex import IllegalReplacement, Rerouting, java_pa
 from simulator.protocol.outbox_json import JsonExpansion, NotExpandable
 from simulator.protocol.outbox_router import (
     DEFAULTS,
-    Change,
+    CapturedChange,
     Dropped,
     Emitted,
     Failed,
@@ -21,7 +21,7 @@ ROW = {"id": "e-1", "aggregatetype": "Order", "aggregateid": "o-42", "type": "Pa
 
 def routed(options=None, op="c", headers=(), logical=None, **columns):
     row = {**ROW, "payload": "{}", **columns}
-    change = Change(op=op, after=row, ts_ms=1_000, headers=headers, logical=logical or {})
+    change = CapturedChange(op=op, after=row, ts_ms=1_000, headers=headers, logical=logical or {})
     return outbox_router(options).route(change)
 
 
@@ -47,7 +47,7 @@ def test_deletes_and_tombstones_are_dropped_and_foreign_records_pass():
     router = outbox_router()
 
     assert router.route(None) == Dropped("tombstone")
-    assert router.route(Change(op="d", before=ROW)) == Dropped("delete")
+    assert router.route(CapturedChange(op="d", before=ROW)) == Dropped("delete")
     assert router.route({"ts_ms": 5}) == PassedThrough({"ts_ms": 5})
 
 
@@ -87,7 +87,7 @@ def test_what_the_row_does_not_have_stops_the_connector(options, columns, error)
 
 
 def test_a_truncated_table_has_no_row_to_send():
-    assert outbox_router().route(Change(op="t")).error == "DataException"
+    assert outbox_router().route(CapturedChange(op="t")).error == "DataException"
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_a_transaction_sees_its_own_writes():
     )
 
     assert answer.status == "committed"
-    assert answer.results == (None, "new", 5, 7, True, None, False)
+    assert answer.results == ("o1", "new", 5, 7, True, None, False)
     assert (store.rows("orders"), store.rows("totals")) == ({}, {"all": 7})
 
 
@@ -122,10 +122,10 @@ def test_what_is_no_operation_is_refused_with_its_value(wrong):
 tables, keys = st.sampled_from(["a", "b"]), st.integers(0, 2)
 operations = st.one_of(
     st.builds(Insert, tables, keys, st.integers()),
-    st.builds(Upsert, tables, keys, st.integers()),
+    st.builds(Upsert, tables, keys, st.integers(), st.none()),
     st.builds(Add, tables, keys, st.integers(-3, 3)),
     st.builds(Delete, tables, keys),
-    st.builds(Get, tables, keys),
+    st.builds(Get, tables, keys, st.just("")),
 )
 transactions = st.lists(st.lists(operations, min_size=1, max_size=4), max_size=15)
 
@@ -140,10 +140,10 @@ def naive(rows, transaction):
                 if place in rows:
                     return None, ()
                 rows[place] = one.value
-                results.append(None)
+                results.append(one.key)
             case Upsert():
                 rows[place] = one.value
-                results.append(None)
+                results.append(True)
             case Add():
                 rows[place] = rows.get(place, 0) + one.amount
                 results.append(rows[place])

@@ -231,5 +231,5 @@ def test_a_suite_that_does_not_use_it_does_not_load_it(tmp_path):
 
     assert "1 passed" in done.stdout
     assert done.stdout.splitlines()[-1].split() == [
-        "simulator", "simulator.testing", "simulator.testing.plugin",
+        "simulator", "simulator._homes", "simulator.testing", "simulator.testing.plugin",
     ]  # fmt: skip

@@ -201,3 +201,87 @@ def test_every_delivery_names_its_sending_as_its_cause():
         (cause,) = entry[3]
         assert sent[cause][4][1] == entry[4][1]
     assert [entry[0] for entry in flat] == list(range(len(flat)))
+
+
+# --- A server that wants to know when its client is gone -----------------------------------------
+
+
+def watched(two):
+    """When the server is told, of a client that it watches from its first message on."""
+    told = []
+
+    def watch(connection, correlation, body):
+        connection.watch(lambda: told.append(two.world.kernel.now))
+        two.heard.append((two.world.kernel.now, correlation))
+
+    two.world.nodes["server"].on_request = watch
+    return told
+
+
+def test_a_server_that_watches_is_told_when_its_client_closes_behind_what_is_on_its_way():
+    two = pair(Drop("client", "server", "Ping", nth=1), link=Link(latency=constant(2_000)))
+    told = watched(two)
+    two.ask_at(0, 10, 20)
+    two.world.kernel.call_later(5_000, lambda _: two.connection.close(), None)
+    two.run()
+
+    assert two.heard == [(2_000, 0)]
+    assert told == [7_000], "a gap does not keep it from that"
+
+
+@pytest.mark.parametrize(("mode", "times"), [("process", [7_000]), ("power", [])])
+def test_a_server_that_watches_learns_of_a_process_that_died_and_of_no_power_loss(mode, times):
+    two = pair(Crash("client", at_ms=5, mode=mode, down_ms=1), link=Link(latency=constant(2_000)))
+    told = watched(two)
+    two.ask_at(0)
+    two.run()
+
+    assert told == times
+
+
+@pytest.mark.parametrize(("mode", "times"), [("process", [4_000]), ("power", [])])
+def test_who_watches_a_client_that_is_dead_already_is_told_too(mode, times):
+    """Its message was on its way when it died."""
+    two = pair(Crash("client", at_ms=1, mode=mode), link=Link(latency=constant(2_000)))
+    told = watched(two)
+    two.ask_at(0)
+    two.run()
+
+    assert told == times
+
+
+@pytest.mark.parametrize(
+    ("fault", "times"),
+    [
+        (Partition(("client",), ("server",), 4, 50), []),
+        (Clog("client", "server", 4, 250), [307_000]),
+    ],
+)
+def test_a_cut_link_keeps_it_from_the_server_and_a_clogged_one_until_it_is_free(fault, times):
+    two = pair(fault, link=Link(latency=constant(2_000)))
+    told = watched(two)
+    two.ask_at(0)
+    two.world.kernel.call_later(5_000, lambda _: two.connection.close(), None)
+    two.run()
+
+    assert told == times
+
+
+def test_a_server_that_has_restarted_is_told_nothing_of_connections_before():
+    two = pair(Crash("server", at_ms=3, down_ms=1), link=Link(latency=constant(2_000)))
+    told = watched(two)
+    two.ask_at(0)
+    two.world.kernel.call_later(50_000, lambda _: two.connection.close(), None)
+    two.run()
+
+    assert told == []
+
+
+def test_a_paused_server_is_told_when_it_resumes():
+    two = pair(Pause("server", at_ms=4, for_ms=20), link=Link(latency=constant(2_000)))
+    told = watched(two)
+    two.ask_at(0)
+    two.world.kernel.call_later(5_000, lambda _: two.connection.close(), None)
+    two.run()
+
+    assert told == [24_000]

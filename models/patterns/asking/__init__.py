@@ -1,0 +1,1 @@
+"""Asking another service: by a call, by a topic and a wait, or by going on later."""

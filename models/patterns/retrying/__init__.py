@@ -1,0 +1,1 @@
+"""Retries and dead letters: what becomes of an event that cannot be handled now, or ever."""

@@ -1,0 +1,1 @@
+"""Sagas: what several services do together, and how they go back."""
