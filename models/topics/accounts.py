@@ -121,19 +121,33 @@ def _sleep_until(node: Any, at_us: int) -> Any:
 def _start() -> Watching:
     cases = Cases()
     accounts = 0
+    ends: dict[Any, int] = {}  # Partition -> offset behind its last record.
+    positions: dict[tuple[str, Any], int] = {}  # A reader, and a partition.
+    unread = ""
+
+    def on_appended(entry: Any) -> None:
+        _, topic, partition, offset, event_ids, *_ = entry[4]
+        ends[topic, partition] = offset + len(event_ids)
+
+    def on_polled(entry: Any) -> None:
+        _, _, topic, partition, offset, *_ = entry[4]
+        positions[entry[2], (topic, partition)] = offset + 1
 
     def on_noted(entry: Any) -> None:
-        nonlocal accounts
+        nonlocal accounts, unread
         _, said, detail = entry[4]
         if said in ("right", "wrong"):
             accounts += 1
             if said == "wrong":
+                if any(positions.get((entry[2], where), 0) < end for where, end in ends.items()):
+                    unread = f"{entry[2]} had not read to the end"
                 cases.add(f"{entry[2]} has {detail}", (entry[0],))
 
     def finish() -> Verdict:
-        return cases.verdict("rebuilt", accounts)
+        return cases.verdict("rebuilt", accounts, open_because=unread)
 
-    return Watching({"noted": on_noted}, finish)
+    observers = {"batch_appended": on_appended, "record_polled": on_polled, "noted": on_noted}
+    return Watching(observers, finish)
 
 
 rebuilt = Check("rebuilt", "Who reads the topic knows each account's balance in the end.", _start)

@@ -314,28 +314,42 @@ def offset_never_ahead(connector: str) -> Check:
     return Check(name, "A stored offset covers acknowledged events only.", start)
 
 
-def log_retained_within(most: int) -> Check:
+def log_retained_within(most: int, per_crash: int = 0) -> Check:
     """A slot never makes its store keep more than `most` entries of the log.
 
     Whoever looks says so, as a note "log retained" with a number.
+
+    Args:
+        per_crash: how many more a crash, of whichever node, may cost: nothing is confirmed till
+            all is up again. Crashes add up until somebody sees that the log became shorter.
     """
     name = "log_retained_within"
 
     def start() -> Watching:
         cases = Cases()
-        looked = 0
+        looked = before = 0
+        crashes, lately = 0, 0  # Since the log grows, and since somebody looked.
+
+        def on_crashed(_: FlatEntry) -> None:
+            nonlocal crashes, lately
+            crashes, lately = crashes + 1, lately + 1
 
         def on_noted(entry: FlatEntry) -> None:
-            nonlocal looked
+            nonlocal looked, before, crashes, lately
             _, said, detail = entry[4]
             if said == "log retained":
                 looked += 1
-                if int(detail) > most:
-                    cases.add(f"{detail} entries of the log are kept for a slot", (entry[0],))
+                kept = int(detail)
+                if kept < before:
+                    crashes = lately
+                before, lately = kept, 0
+                if kept > most + per_crash * crashes:
+                    cases.add(f"{kept} entries of the log are kept for a slot", (entry[0],))
 
         def finish() -> Verdict:
             return cases.verdict(name, looked)
 
-        return Watching({"noted": on_noted}, finish)
+        return Watching({"noted": on_noted, "node_crashed": on_crashed}, finish)
 
-    return Check(name, f"A slot retains at most {most} entries of the log.", start)
+    more = f", and {per_crash} more for a crash" if per_crash else ""
+    return Check(name, f"A slot retains at most {most} entries of the log{more}.", start)

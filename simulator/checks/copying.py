@@ -46,17 +46,24 @@ class _Copy:
         return None
 
 
-def copy_converges(source: Table, copy: Table) -> Check:
+def copy_converges(source: Table, copy: Table, connector: str = "") -> Check:
     """In the end a copied table holds what its source holds.
 
     Args:
         source, copy: a store's name, and a table's.
+        connector: whose second snapshot excuses the rows that were deleted before it: it tells of
+            none of them, and the log need not be read from where they were; "": nothing does.
     """
     name = "copy_converges"
 
     def start() -> Watching:
         ending = Ending()
         rows: dict[Table, dict[Any, tuple[Any, int]]] = {source: {}, copy: {}}
+        snapshots: list[int] = []
+
+        def on_noted(entry: FlatEntry) -> None:
+            if entry[2] == connector and entry[4][1] == "snapshot read":
+                snapshots.append(entry[0])
 
         def on_applied(entry: FlatEntry) -> None:
             _, table, key, value, _ = entry[4]
@@ -67,7 +74,10 @@ def copy_converges(source: Table, copy: Table) -> Check:
         def finish() -> Verdict:
             cases = Cases()
             right, copied = rows[source], rows[copy]
-            keys = [*right, *(key for key in copied if key not in right)]
+            known = [*right, *(key for key in copied if key not in right)]
+            again = snapshots[-1] if len(snapshots) > 1 else -1
+            excused = {key for key in right if right[key][0] is None and right[key][1] < again}
+            keys = [key for key in known if key not in excused]
             for key in keys:
                 value, seq = right.get(key, (None, -1))
                 shown, changed = copied.get(key, (None, -1))
@@ -77,7 +87,8 @@ def copy_converges(source: Table, copy: Table) -> Check:
                     cases.add(f"{said} {_said(value)}", sorted(entries))
             return cases.verdict(name, len(keys), open_because=ending.open_because)
 
-        return Watching({"effect_applied": on_applied, **ending.observers()}, finish)
+        observers = {"effect_applied": on_applied, "noted": on_noted, **ending.observers()}
+        return Watching(observers, finish)
 
     return Check(name, f"In the end {copy[1]} holds what {source[1]} holds.", start)
 

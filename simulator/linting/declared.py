@@ -38,6 +38,7 @@ from simulator.linting.architecture import (
     ServiceDesign,
     TopicDesign,
 )
+from simulator.scenario.toml import table_of, text_of
 
 SAID_FOR_EVER = "for ever"
 _PLURAL = ("events", "stores", "after")
@@ -54,15 +55,7 @@ def load_architecture(path: str | Path) -> Architecture:
         BadInput: it cannot be read, is no TOML, or says something it may not; then all problems
             are told, a line each.
     """
-    where = str(path)
-    try:
-        text = Path(path).read_bytes().decode("utf-8")
-    except OSError as problem:
-        reason = problem.strerror or type(problem).__name__
-        raise BadInput(f"cannot be read: {reason}", where, None, "give a TOML file") from None
-    except UnicodeDecodeError:
-        raise BadInput("is not UTF-8", where, None, "save the file in UTF-8") from None
-    return architecture_of_toml(text, where)
+    return architecture_of_toml(text_of(path), str(path))
 
 
 def architecture_of_toml(text: str, where: str = "architecture") -> Architecture:
@@ -71,13 +64,7 @@ def architecture_of_toml(text: str, where: str = "architecture") -> Architecture
     Raises:
         BadInput: as `load_architecture`.
     """
-    import tomllib
-
-    try:
-        table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as problem:
-        raise BadInput(f"is not TOML: {problem}", where) from None
-    return _Reader(where).architecture(table)
+    return _Reader(where).architecture(table_of(text, where))
 
 
 class _Reader:

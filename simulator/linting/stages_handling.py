@@ -212,7 +212,8 @@ def dual(found: Found, *, cured: bool) -> Stage:
     def deploy(cluster: Cluster) -> None:
         serve(cluster, service, commands, working)
         if cured:
-            relay(cluster, apart("relay", service), topic)
+            name = apart("relay", service)
+            relay(cluster, name, topic, writer=service, reads=commands)
         send(cluster, "sender", commands, [(told, told) for told in orders])
 
     scenario = world("two writes", {commands: 1, topic: 1}, deploy)

@@ -10,7 +10,7 @@ from typing import Any
 from simulator.chance.laws import constant
 from simulator.cluster.cluster import Cluster
 from simulator.cluster.service import Serving
-from simulator.errors import KafkaError, UniqueViolation
+from simulator.errors import KafkaError, StoreError, UniqueViolation
 from simulator.protocol.names import MICROS_PER_MS
 from simulator.protocol.store_operations import Delete, Select
 from simulator.scenario.scenario import Scenario
@@ -82,33 +82,54 @@ def opened(cluster: Cluster, *rows: Any) -> None:
     """Rows that are there before anything happens."""
 
     def opening(node: Any) -> Any:
-        try:
-            yield cluster.context(node).store(STORE).transact(*rows)
-        except UniqueViolation:
-            return  # The node was started again: they are there.
+        while True:
+            try:
+                yield cluster.context(node).store(STORE).transact(*rows)
+            except UniqueViolation:
+                return  # It was tried before, by this start of the node or an earlier one.
+            except StoreError:
+                yield node.sleep(STEP_US)
+            else:
+                return
 
     cluster.driver("opening", opening)
 
 
-def relay(cluster: Cluster, name: str, topic: str) -> None:
-    """Rows of the table `outbox` become records: what is acknowledged is deleted."""
+def relay(cluster: Cluster, name: str, topic: str, *, writer: str, reads: str) -> None:
+    """Rows of the table `outbox` become records: what is acknowledged is deleted.
+
+    writer, reads: the service that writes those rows, and its topic; while it has something to
+    read there may be more of them.
+    """
 
     def relaying(node: Any) -> Any:
         context = cluster.context(node, RAPID)
         store = context.store(STORE)
+        asking = cluster.consumer(node, {"group.id": plain(writer), "enable.auto.commit": False})
         idle = 0
         while idle < IDLE_MOST:
             try:
+                if idle == IDLE_MOST - 1 and (yield from _behind(cluster, asking, plain(reads))):
+                    idle = 0
                 (rows,) = yield store.transact(Select("outbox"))
                 for row in rows:
                     yield context.send(plain(topic), "", row.key, event_id=row.value)
                     yield store.transact(Delete("outbox", row.key, effect=False))
             except KafkaError:
                 rows = ()  # It is tried again.
+                idle = min(idle, IDLE_MOST - 2)
             idle = 0 if rows else idle + 1
             yield node.sleep(10 * STEP_US)
 
     cluster.driver(plain(name), relaying)
+
+
+def _behind(cluster: Cluster, asking: Any, topic: str) -> Any:
+    """Whether a consumer's group has not committed all that is in a topic."""
+    places = cluster.partitions(topic)
+    ends = yield asking.end_offsets(places)
+    committed = yield asking.committed(places)
+    return any(ends[where] > (committed[where] or 0) for where in places)
 
 
 def serve(

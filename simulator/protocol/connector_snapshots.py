@@ -5,7 +5,8 @@ happens: a snapshot and then the stream, the stream alone, or an error (`plan`).
 Rule 2: a slot that is further than the stored offset cannot give what lies between. Unless
 offset.mismatch.strategy looks, nobody notices: silent loss (debezium/debezium#3970).
 Rule 3: a second snapshot tells what is there, and nothing of what is gone: a row that was told of
-before, and deleted while nobody captured, stays in every copy.
+before, and deleted while nobody captured (or told, but no offset was stored), stays in every copy
+(debezium/debezium#7811 documents it, confluentinc/kafka-connect-jdbc#1502 suffers from it).
 Rule 4: an incremental snapshot reads a table chunk by chunk while the stream goes on. Before and
 after each chunk a row is inserted into the signal table: the open and the close watermark. Every
 key that the stream shows between the two is dropped from the chunk, because what the stream says

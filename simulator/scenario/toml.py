@@ -26,7 +26,7 @@ from simulator.scenario.toml_text import FUNCTIONS, WORD_OF, dumps
 if TYPE_CHECKING:
     from cattrs import Converter
 
-__all__ = ["dumps", "load", "loads"]
+__all__ = ["dumps", "load", "loads", "table_of", "text_of"]
 
 _AT_LINE = re.compile(r"(.*?) \((?:at line (\d+), column \d+|at end of document)\)\Z", re.DOTALL)
 
@@ -38,15 +38,7 @@ def load(path: str | Path) -> Scenario:
         BadInput: the file cannot be read, is not TOML, or says something it may not; then all
             problems are told at once, each with its path, its value and a cure.
     """
-    where = str(path)
-    try:
-        text = Path(path).read_bytes().decode("utf-8")
-    except OSError as problem:
-        reason = problem.strerror or type(problem).__name__
-        raise BadInput(f"cannot be read: {reason}", where, None, "give a TOML file") from None
-    except UnicodeDecodeError:
-        raise BadInput("is not UTF-8", where, None, "save the file in UTF-8") from None
-    return loads(text, where)
+    return loads(text_of(path), str(path))
 
 
 def loads(text: str, where: str = "scenario") -> Scenario:
@@ -55,13 +47,37 @@ def loads(text: str, where: str = "scenario") -> Scenario:
     Raises:
         BadInput: as `load`.
     """
+    return _structure(table_of(text, where), where)
+
+
+def text_of(path: str | Path) -> str:
+    """The text of a TOML file.
+
+    Raises:
+        BadInput: it cannot be read, or is not UTF-8.
+    """
+    where = str(path)
+    try:
+        return Path(path).read_bytes().decode("utf-8")
+    except OSError as problem:
+        reason = problem.strerror or type(problem).__name__
+        raise BadInput(f"cannot be read: {reason}", where, None, "give a TOML file") from None
+    except UnicodeDecodeError:
+        raise BadInput("is not UTF-8", where, None, "save the file in UTF-8") from None
+
+
+def table_of(text: str, where: str) -> dict[str, Any]:
+    """What TOML text says, as a plain table; `where` names it in errors.
+
+    Raises:
+        BadInput: it is not TOML.
+    """
     import tomllib
 
     try:
-        table = tomllib.loads(text)
+        return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as problem:
         raise _syntax_error(str(problem), text, where) from None
-    return _structure(table, where)
 
 
 def _syntax_error(message: str, text: str, where: str) -> BadInput:

@@ -53,6 +53,8 @@ def _record(trace, at_us, words, table):
             tell(CONNECTOR, "noted", " ".join(said), "1")
         case ["retained", count]:
             tell("watcher", "noted", "log retained", count)
+        case ["crashed"]:
+            tell(CONNECTOR, "node_crashed", "")
         case ["restarted"]:
             tell(CONNECTOR, "node_restarted", 1)
         case ["quiet"]:

@@ -146,3 +146,13 @@ def test_the_log_is_kept_within_bounds():
     assert says(log_retained_within(5), "retained 5", "retained 0") is Status.KEPT
     assert says(log_retained_within(5), "retained 6") is Status.BROKEN
     assert log_retained_within(5)(captured("quiet")).reached == 0
+
+
+def test_crashes_may_cost_some_of_the_log_until_it_becomes_shorter_again():
+    bound = log_retained_within(5, per_crash=3)
+
+    assert says(bound, "crashed", "retained 8", "crashed", "retained 11") is Status.KEPT
+    assert says(bound, "crashed", "retained 9") is Status.BROKEN
+    assert says(bound, "crashed", "retained 5", "retained 8") is Status.KEPT
+    assert says(bound, "crashed", "retained 5", "retained 1", "retained 6") is Status.BROKEN
+    assert says(bound, "retained 5", "crashed", "retained 1", "retained 6") is Status.KEPT

@@ -9,8 +9,9 @@ from simulator.checks.copying import (
     copy_never_goes_back,
     copy_never_invents,
 )
-from tests.checks.captured_traces import COPY, SHOP, TABLE, captured
+from tests.checks.captured_traces import CONNECTOR, COPY, SHOP, TABLE, captured
 
+READ = "noted snapshot read"
 SOURCE, TARGET = (SHOP, TABLE), (COPY, TABLE)
 converges = copy_converges(SOURCE, TARGET)
 onwards = copy_never_goes_back(SOURCE, TARGET)
@@ -39,6 +40,22 @@ def test_in_the_end_the_copy_is_the_table(lines, status):
     assert says(converges, *lines, "quiet") is status
     if status is Status.BROKEN:
         assert says(converges, *lines, "cut") is Status.CANNOT_TELL
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        ((READ, "+ a 1", "= a 1", "+ a -", READ), Status.KEPT),
+        ((READ, "+ a 1", "= a 1", READ, "+ a -"), Status.BROKEN),
+        (("+ a 1", "= a 1", "+ a -", READ), Status.BROKEN),  # It is the first.
+        ((READ, "+ a 1", "= a 1", "+ a -", READ, "+ a 2"), Status.BROKEN),
+    ],
+)
+def test_a_second_snapshot_excuses_what_was_deleted_before(lines, status):
+    excused = copy_converges(SOURCE, TARGET, CONNECTOR)
+
+    assert says(excused, *lines, "quiet") is status
+    assert says(converges, *lines, "quiet") is Status.BROKEN
 
 
 @pytest.mark.parametrize(

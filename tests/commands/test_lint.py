@@ -1,11 +1,13 @@
 """`lint` reads an architecture or a trace; its exit code says whether anything was found."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from simulator import simulate, write_trace
 from simulator.commands.main import main
+from simulator.linting.lint import all_rules
 from tests.few_orders import few_orders
 
 WRONG = """
@@ -116,3 +118,22 @@ def test_a_trace_is_linted_by_what_it_shows(folder, capsys):
 
     assert main(["lint", "run.jsonl"]) == 2  # Nothing was found; much is not told.
     assert "run.jsonl: no finding of 14 rules" in capsys.readouterr().out
+
+
+# --- The guide ----------------------------------------------------------------------------------
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "lint.md").read_text(encoding="utf-8")
+
+
+def test_the_guide_shows_what_the_command_prints(written, capsys):
+    text = GUIDE.partition("```toml\n")[2].partition("```")[0]
+    shown = GUIDE.partition("$ simulator lint shop.toml\n")[2].partition("```")[0]
+
+    main(["lint", written(text)])
+
+    assert capsys.readouterr().out == shown
+
+
+def test_the_guide_lists_every_rule():
+    for rule in all_rules().values():
+        assert f"| {rule.name} | {rule.title}. {rule.why} | {rule.fix} |" in GUIDE

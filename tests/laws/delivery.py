@@ -60,6 +60,7 @@ from tests.transforming import counted as counted_beside
 from tests.transforming import few_bills
 
 BILLING = "crash@billing-*"
+UNDOUBLED = tuple(one for one in ANYTHING if one != "duplicate")
 IN_ITS_MIDST = "crash@billing-*/before_commit"
 AND_LEDGER = (BILLING, "crash@ledger/*")  # A handler that waits dies there between two writes.
 AT_ONCE = ((0, "a/1"), (0, "a/2"))  # Two events in one poll.
@@ -172,7 +173,8 @@ LAWS = (
         never_applied_twice,
         "node_crashed",
         right={
-            "commit before effect": BEFORE,
+            # Of a doubled request there is no mark, and the producer is none that is idempotent.
+            "commit before effect": Right(BEFORE, classes=UNDOUBLED),
             "mark and effect in one transaction": Right(INBOX, situation="noted/duplicate"),
             "offset and effect in one transaction": owned(stored_offsets),
         },
@@ -378,8 +380,9 @@ LAWS = (
         stable_offset_moves_within(8_000),
         "node_crashed",
         right={
+            # To its producer: what brokers tell each other late holds readers up for longer.
             "a timeout of five seconds, whatever happens": Right(
-                hanging(), classes=ANYTHING, sites="*"
+                hanging(), classes=ANYTHING, sites=("*@billing-*", "*@*>billing-*")
             ),
             "a timeout of five seconds": hanging(),
             "its producer comes back by its own name": few_bills(events=1, instances=1),
@@ -402,6 +405,8 @@ LAWS = (
                 twice_at_once(optimistic(counted, MAIL)), 0, BILLING, check=runs_as_it_acts
             )
         },
-        classes=("delay", "tie"),  # Where nobody crashes, and no answer is lost.
+        # Where nobody crashes, and no answer of the store is lost: one that is late is lost, too.
+        classes=("delay", "tie"),
+        sites=("delay@*broker-*", "tie@*"),
     ),
 )

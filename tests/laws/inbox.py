@@ -18,7 +18,7 @@ from models.patterns.idempotency.inbox import (
 )
 from models.patterns.idempotency.inbox_limits import dated, purging, telling_conflicts, windowed
 from models.patterns.idempotency.inbox_modes import mailing, pessimistic
-from models.patterns.idempotency.repeats import conflicts_told, ids_stable
+from models.patterns.idempotency.same_ids import conflicts_told, ids_stable
 from models.patterns.idempotency.versions import added, blind, guarded, highest, member, told
 from simulator import Cluster, Scenario, Topic, all_of, never_applied_twice, never_lost
 from tests.laws.law import ANYTHING, Law, Right, Twin
@@ -156,6 +156,7 @@ LAWS = (
         },
         classes=ANYTHING,
         timed=True,
+        undecided=True,  # Where an amount was never acknowledged.
     ),
     Law(
         "I02",

@@ -476,6 +476,7 @@ LAWS = (
         "newest_are_kept",
         right={"records that say what is": compacted(BALANCES, LATE)},
         twins={"records that say what has changed": Twin(compacted(CHANGES, LATE), 0, BILLING)},
+        undecided=True,  # Where a reader cannot read to the end.
     ),
     Law(
         "O10",
@@ -484,6 +485,7 @@ LAWS = (
         "log_cleaned",
         right={"a reader within it": compacted(BALANCES, SLEEPS, delete_retention_ms=60_000)},
         twins={"a reader who sleeps longer": Twin(compacted(BALANCES, SLEEPS), 0, BILLING)},
+        undecided=True,  # Where a reader cannot read to the end.
     ),
     Law(
         "O11",

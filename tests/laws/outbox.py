@@ -285,8 +285,9 @@ PHASES = Law(
     "node_crashed",
     right={
         "goes on with the phase": handling(phases, payments=2),
+        # Who loses the answer to a JoinGroup asks again only after five minutes.
         "goes on with the phase, whatever happens": Right(
-            handling(phases, payments=2), classes=ANYTHING, sites="*"
+            handling(phases, payments=2, horizon_ms=400_000), classes=ANYTHING, sites="*"
         ),
     },
     twins={

@@ -26,6 +26,8 @@ from simulator import (
 from tests.few_orders import BROKER, PATIENCE, SESSION, few_orders
 
 ORDERS = "orders"
+# Where a client is cut off, its transaction ends, and with it its locks, long before the run.
+ENDS_IDLE = {"idle_in_transaction_session_timeout": 10_000}
 Event = tuple[Any, ...]
 
 
@@ -101,7 +103,7 @@ def deploy(
     cluster: Cluster, producers: tuple[Producer, ...], groups: tuple[Group, ...], more: Any
 ) -> None:
     """A ledger, producers, groups, and whatever `more(cluster)` adds."""
-    cluster.store("ledger")
+    cluster.store("ledger", ENDS_IDLE)
     for one in producers:
         cluster.source(one.name, one.told, {**PATIENCE, "linger.ms": 0, **one.settings})
     for group in groups:

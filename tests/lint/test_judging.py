@@ -50,3 +50,20 @@ def test_a_check_of_the_end_cannot_tell_of_a_run_that_was_cut(rule):
 
     assert verdict.status is Status.CANNOT_TELL
     assert "the run was cut" in verdict.why
+
+
+@pytest.mark.parametrize(
+    ("rule", "witness"),
+    [
+        ("dual-write", {("crash@billing-0/after_poll", times): 1 for times in range(5)}),
+        ("stale-decision", {("crash@database/after_append", 0): 1}),
+    ],
+)
+def test_a_cure_goes_on_however_long_its_stage_stands_still(rule, witness):
+    """A relay waits for who has still to write, and what is there at first is put there again."""
+    stage = staged(rule, cured=True)
+
+    trace = simulate(stage.scenario, Replay(witness))
+
+    assert len(trace.of("node_crashed")) == len(witness)
+    assert stage.check(trace).status is Status.KEPT

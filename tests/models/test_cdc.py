@@ -1,17 +1,20 @@
 """Copies that are made of what a connector tells: the right ones, and the wrong ones."""
 
+from functools import partial
+
 import pytest
 
 from models.patterns.capture.cdc import COPY, copying, copying_blindly, copying_keys, copying_whole
 from models.patterns.capture.cdc_batches import by_offset, by_time, first_deletes
-from models.patterns.capture.cdc_reading import one_row_each, outbox_reader, zombies_buried
-from models.patterns.capture.cdc_shop import SHOP, captured, put, work
+from models.patterns.capture.cdc_reading import one_row_each, outbox_reader, zombies, zombies_buried
+from models.patterns.capture.cdc_shop import SHOP, captured, put, signal, work
 from simulator import (
     CapturedTable,
     ChangeEvent,
     Crash,
     Delete,
     Insert,
+    Replay,
     Status,
     Upsert,
     copies_are_whole,
@@ -19,6 +22,7 @@ from simulator import (
     copy_never_invents,
     never_applied_twice,
     outbox_router,
+    parse_witness,
     simulate,
 )
 from tests.checks.captured_traces import captured as hand_made
@@ -54,6 +58,25 @@ def test_a_connector_without_an_offset_reads_anew_and_misses_what_was_deleted_me
     trace = run(jobs, faults=(Crash("connector", at_ms=1_150, down_ms=200),))
 
     assert converges(trace).status is Status.BROKEN
+
+
+def test_a_connector_that_makes_no_snapshot_misses_no_delete():
+    """The slot is older than all rows, so the log has everything, and it has it again."""
+    jobs = work(put("a", 1), put("b", 1), Delete("orders", "a"), put("b", 2))
+    faults = (Crash("connector", at_ms=1_150, down_ms=200),)
+
+    assert converges(run(jobs, faults=faults, settings={"snapshot.mode": "no_data"}, slot=True))
+
+
+@pytest.mark.parametrize(("slot", "kept"), [(True, True), (False, False)])
+def test_a_signal_is_seen_behind_the_slot_only(slot, kept):
+    """The connector comes when the signal lies in the log already."""
+    trace = run(
+        work((signal(("orders",)),)), before=(put("a", 1),), slot=slot,
+        settings={"snapshot.mode": "no_data"}, faults=(Crash("connector", at_ms=0, down_ms=5_000),),
+    )  # fmt: skip
+
+    assert bool(converges(trace)) is kept
 
 
 @pytest.mark.parametrize(("handler", "kept"), [(copying, True), (copying_blindly, False)])
@@ -133,6 +156,24 @@ def test_who_comes_late_is_told_of_no_deleted_row():
     assert ended(late(*lines, left=["a", "b"]), "quiet") is Status.BROKEN
     assert ended(late(*lines, left=["a", "b"]), "horizon") is Status.CANNOT_TELL
     assert zombies_buried(late(*lines)).reached == 0
+
+
+ONE_BY_ONE = {
+    "snapshot.mode": "no_data", "max.batch.size": 1, "offset.flush.interval.ms": 5_000
+}  # fmt: skip
+
+
+def test_who_comes_late_does_not_come_in_the_midst_of_a_repetition():
+    """The connector dies when all is told, and again when the row is told, and not its end."""
+    scenario = captured(
+        work(put("a", 1), put("b", 1), Delete("orders", "a")), handler=None, slot=True,
+        settings=ONE_BY_ONE, more=partial(zombies, topic="shop.orders", at_us=2_500_000),
+    )  # fmt: skip
+    deaths = parse_witness("crash@connector/after_send#3=1;crash@connector/after_send#4=1")
+    trace = simulate(scenario, Replay(deaths, strict=False))
+
+    assert zombies_buried(trace)
+    assert zombies_buried(trace).reached == 1
 
 
 @pytest.mark.parametrize(("remembers_ms", "kept"), [(60_000, True), (1_000, False)])

@@ -58,12 +58,11 @@ from models.patterns.idempotency.inbox_modes import mailing, optimistic, pessimi
 from models.patterns.idempotency.owners import owners
 from models.patterns.idempotency.repeats import (
     RAN,
-    conflicts_told,
     handled_once,
-    ids_stable,
     repeats_at_most,
     repeats_explained,
 )
+from models.patterns.idempotency.same_ids import conflicts_told, ids_stable
 from models.patterns.idempotency.versions import (
     added,
     blind,
@@ -88,7 +87,7 @@ from simulator import (
     simulate,
 )
 from tests.few_orders import SESSION
-from tests.laws.shops import ORDERS, Group, company
+from tests.laws.shops import ORDERS, Group, Producer, company, events
 from tests.tiny_traces import tiny
 
 BROKEN, KEPT, CANNOT_TELL = Status.BROKEN, Status.KEPT, Status.CANNOT_TELL
@@ -280,6 +279,22 @@ def versions(*order):
 )
 def test_what_a_row_is_after_versions_in_this_order(handler, order, last):
     assert rows(billed(handler, versions(*order)))["a"] == last
+
+
+def test_two_who_have_the_first_versions_at_the_same_time_wait_for_each_other():
+    """Of a key that has no row yet."""
+    first, second = versions(1)[0], (0, "a/2", "a", told(2, 2))
+    groups = (
+        Group("billing", next_parked(), ("first",)), Group("retry", next_parked(), ("second",))
+    )
+    producers = (
+        Producer("shop", events([first], "first")), Producer("till", events([second], "second"))
+    )
+    topics = Topic("first", 1), Topic("second", 1)
+
+    trace = simulate(company(groups, producers=producers, topics=topics))
+
+    assert rows(trace)["a"] == (2, 2)
 
 
 def test_a_natural_key_is_inserted_once():
@@ -489,6 +504,9 @@ def test_ends_as_looks_at_the_last_of_each_row():
     assert wanted(trace_of(QUIET)).status is BROKEN
     assert wanted(trace_of(one, CUT)).status is CANNOT_TELL
     assert wanted(trace_of(one)).status is CANNOT_TELL
+    sent = "shop", ("record_sent", "e2", ORDERS, "a")
+    assert wanted(trace_of(sent, one, QUIET)).status is CANNOT_TELL
+    assert wanted(trace_of(sent, one, acknowledged("e2"), QUIET)).status is BROKEN
     assert ends_as("ledger", {"a": 10}, of=lambda value: 2 * value)(trace_of(five, QUIET))
 
 

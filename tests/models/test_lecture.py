@@ -1,9 +1,13 @@
 """What a lecture on event-driven architecture asks to be shown, by the numbers of its list.
 
+C1  a promo_code that old consumers ignore: test_promo_code.py
 C2  events with one order id are seen in order: created, paid, shipped
 C3  producer and consumer run: the consumer gets the event once
+C4  an event that cannot be handled is a dead letter after the limit: test_retries.py
+C5  a domain's events, and a read model of them that a rebuild equals: test_cqrs.py
 C6  the same event is sent five times: a partition by its key, handled once in a group, duplicates
     excluded by idempotency
+C7  an outbox and a consumer that lose nothing and double nothing: test_outbox.py
 """
 
 from functools import partial

@@ -10,6 +10,7 @@ from models.patterns.outboxes.atomic_handler import (
     phases,
 )
 from models.patterns.outboxes.outbox import (
+    LEDGER,
     Request,
     commit_then_publish,
     publish_in_process,
@@ -43,11 +44,13 @@ from simulator import (
     Commit,
     Drop,
     FaultPlan,
+    Replay,
     RowChange,
     Status,
     explore,
     never_applied_twice,
     outbox_router,
+    parse_witness,
     prove,
     simulate,
 )
@@ -174,6 +177,30 @@ def test_no_relay_loses_whatever_fails(relays):
     found = explore(scenario, no_loss, budget=20, faults=("crash", "drop"), seed=1)
 
     assert not found.failures, found
+
+
+def test_who_waits_at_the_watermark_is_not_done():
+    """A client hangs in its transaction till the database ends it; who came later waits so long."""
+    slow = (Request(50_000, "o-1", "placed", thinks_us=300_000),)
+    quick = (Request(70_000, "o-2", "placed"),)
+    relay = Relay(rows=below_watermark, done=move_cursor)
+    late = parse_witness(f"delay@orders-0>{LEDGER}/StoreCommitRequest#0=35000000")
+    chooser = Replay(late, strict=False)
+    trace = simulate(told(relay, requests=(slow, quick), handler=None), chooser)
+
+    assert no_loss(trace)
+    assert no_loss(trace).reached == 1
+
+
+def test_one_delivery_at_a_time_stops_at_a_row_that_fails():
+    """No metadata is to be had while the first row waits, and it is when the second would go."""
+    relay = Relay(unsent_unlocked, each_by_itself, at_once=1, poll_ms=20)
+    mute = ";".join(f"drop@relay-0>broker-0/MetadataRequest#{nth}=1" for nth in range(3))
+    deaf = Replay(parse_witness(f"drop@relay-0>ledger/StoreBeginRequest#0=1;{mute}"), strict=False)
+    trace = simulate(told(relay, handler=None), deaf)
+
+    assert commit_order(trace)
+    assert commit_order(trace).reached == 1
 
 
 def test_two_relays_of_the_same_rows_double_and_lose_nothing():

@@ -83,6 +83,8 @@ def test_no_ghost_is_read_looks_for_what_was_aborted(events, status, reached):
         ((("a", ("node_crashed", "clean", "at")),), KEPT),
         ((("broker", committed(1)), ("a", ("node_crashed", "clean", "at"))), BROKEN),
         ((("broker", committed(0)), ("b", HELD)), KEPT),
+        ((("broker", committed(1)), ("b", HELD)), KEPT),  # It has slept, and is no owner any more.
+        ((("broker", committed(1)), ("a", HELD)), BROKEN),
         ((("a", HELD),), BROKEN),
     ],
 )

@@ -352,6 +352,15 @@ def test_an_operator_gives_up_and_says_so():
     assert handled.lost == (0, 2), "nobody has passed them"
 
 
+def test_an_operator_is_not_content_before_anything_is_there():
+    def application(cluster, _):
+        watching_lag(cluster, {"nobody": (TOPIC,)}, from_ms=1_500, until_ms=7_000)
+
+    trace, _ = run(application, Troubles(), items=changes(from_ms=5_500))
+
+    assert noted(trace, "unfinished")[0][2] == "2 records are left"
+
+
 # --- Parking ------------------------------------------------------------------------------------
 
 MENDED = Troubles(rejects=(BAD,), mended_ms=2_500)

@@ -250,3 +250,16 @@ def test_a_reader_is_right_if_it_notes_no_account_as_wrong():
 
         assert rebuilt(trace).status is status
         assert rebuilt(trace).reached == 1
+
+
+def test_of_a_reader_who_has_not_read_to_the_end_nobody_can_tell():
+    trace = Trace()
+    told = ("batch_appended", "accounts", 0, 0, ("a-1/0", "a-1/1"), 0, 0, 0)
+    trace.record(0, "broker-0", (), told)
+    trace.record(1, "reader", (), ("record_polled", "", "accounts", 0, 0, "a-1/0"))
+    trace.record(2, "reader", (), ("noted", "wrong", "a-1: 3, and is 4"))
+
+    verdict = rebuilt(trace)
+
+    assert verdict.status is Status.CANNOT_TELL
+    assert verdict.why == "reader had not read to the end"

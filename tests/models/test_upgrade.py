@@ -83,6 +83,19 @@ def test_under_forward_what_is_not_read_before_the_consumers_upgrade_is_unreadab
     assert found.status is Status.BROKEN
 
 
+@pytest.mark.parametrize(("waits", "status"), [(False, Status.BROKEN), (True, Status.KEPT)])
+def test_a_pause_may_be_too_short_and_who_waits_looks(waits, status):
+    """Both readers are down for longer than the pause."""
+    rollout = evolve(SLOW, waits=waits)
+    scenario = upgrading(FORWARD, rollout, every_ms=700, settings=SESSION, broker=BROKER)
+    down = tuple(Crash(name, at_ms=500, down_ms=12_000) for name in ("billing-0", "billing-1"))
+    rest = (one for one in scenario.faults if not one.node.startswith("billing"))
+
+    found = everything_is_read(simulate(evolve(scenario, faults=FaultPlan((*rest, *down)))))
+
+    assert found.status is status
+
+
 @pytest.mark.parametrize(("change", "level"), [(FORWARD, "BACKWARD"), (BACKWARD, "FORWARD")])
 def test_a_registry_of_the_other_level_refuses_the_change(change, level):
     """So no reader meets it; the shop cannot write."""

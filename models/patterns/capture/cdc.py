@@ -1,7 +1,8 @@
 """Change data capture: a service keeps a copy of a database's tables, made of their topics.
 
 Each handler folds the changes of a table into a copy: it upserts what a row is, and deletes what is
-gone. A connector is at-least-once, so each is done with whatever comes twice.
+gone. A connector is at-least-once, so each is done with whatever comes twice. None keeps off a
+write of its own that comes late, when the next ones are done: that takes a version in the row.
 
 copying             unknown columns (the placeholder of a large one) keep the value they had
 copying_blindly     writes whatever stands in the event

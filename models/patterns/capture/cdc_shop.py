@@ -24,7 +24,7 @@ from simulator import (
 )
 
 SHOP, CONNECTOR = "shop", "connector"
-SIGNALS = "debezium_signal"
+SIGNALS, SLOT = "debezium_signal", "debezium"
 SETTINGS: Mapping[str, Any] = {
     "topic.prefix": "shop",
     "signal.data.collection": SIGNALS,
@@ -48,12 +48,16 @@ def shop(
     work: Iterable[Work],
     before: Sequence[Any] = (),
     settings: Mapping[str, Any] | None = None,
+    *,
+    slot: bool = False,
 ) -> None:
     """The database and the application that writes to it.
 
     Args:
         before: what is written at once, before the connector has taken its first step.
         settings: the database's.
+        slot: whether its operators make the connector's slot before any work is done, so that the
+            connector misses none of it, however late it comes.
     """
     cluster.store(SHOP, settings)
     planned = list(work)
@@ -72,9 +76,21 @@ def shop(
         except StoreError as unsure:  # Whether it happened or not: it is not done again.
             node.record(("noted", "work given up", str(unsure)))
 
+    def prepare(node: Any) -> Any:
+        database = cluster.context(node).store(SHOP)
+        while True:
+            try:
+                if (yield database.slot(SLOT)) is not None:
+                    return
+                yield database.create_slot(SLOT)
+            except StoreError:  # The connector was quicker, or nobody answered.
+                yield node.sleep(100_000)
+
     def drive(node: Any) -> Any:
         if before:
             yield node.start(do(node, Work(0, before)), "before")
+        if slot:
+            yield node.start(prepare(node), "prepare")
         yield from [node.start(do(node, one), "work") for one in planned]
 
     cluster.driver("application", drive)
@@ -85,7 +101,7 @@ def signal(tables: Iterable[str], kind: str = "incremental") -> Insert:
     return Insert(SIGNALS, f"ask-{kind}", ask_snapshot("ad hoc", tables, kind), effect=False)
 
 
-def watching_log(cluster: Cluster, slot: str = "debezium", every_us: int = 1_000_000) -> None:
+def watching_log(cluster: Cluster, slot: str = SLOT, every_us: int = 1_000_000) -> None:
     """Somebody who looks how much of the log the database keeps for a slot, and notes it."""
 
     def boot(node: Any) -> None:
@@ -126,9 +142,10 @@ def _deploy(
     handler: Any,
     topics: Sequence[str],
     more: Callable[[Cluster], None] | None,
+    slot: bool,
     how: Mapping[str, Any],
 ) -> None:
-    shop(cluster, jobs, before, store)
+    shop(cluster, jobs, before, store, slot=slot)
     cluster.connector(CONNECTOR, SHOP, tables, {**SETTINGS, **settings}, **how)
     if handler is not None:
         copy_service(cluster, topics, handler)
@@ -151,6 +168,7 @@ def captured(
     links: Iterable[Any] = (),
     brokers: int = 1,
     broker: Mapping[str, Any] | None = None,
+    slot: bool = False,
     **how: Any,
 ) -> Scenario:
     """A shop, a connector, and a copy.
@@ -162,13 +180,15 @@ def captured(
         handler: of the service that keeps the copy; None: nobody does.
         topics: that it reads, if they are not those of the tables.
         more: what else there is.
+        slot: whether the connector's slot is made before any work is done.
         how: of the connector: capture, router, elsewhere, partitions, topic_settings.
     """
     names = [getattr(table, "name", table) for table in tables]
     reads = tuple(topics) or tuple(f"{SETTINGS['topic.prefix']}.{name}" for name in names)
     deploy = partial(
         _deploy, jobs=tuple(jobs), before=before, tables=tables, settings=settings or {},
-        store=store or {}, handler=handler, topics=reads, more=more, how=how,
+        store=store or {}, handler=handler, topics=reads, more=more,
+        slot=slot, how=how,
     )  # fmt: skip
     return Scenario(
         name="captured",

@@ -51,12 +51,15 @@ class Rollout:
     Args:
         first_ms: the first instance; each of the same service follows after `every_ms`.
         pause_ms: between the services.
+        waits: whether an instance of billing that starts later is the old one still, as long as
+            billing has not read what the old shops wrote, however long that takes.
     """
 
     name: str
     first_ms: int = 1_000
     every_ms: int = 300
     pause_ms: int = 300
+    waits: bool = False
 
     @property
     def order(self) -> tuple[str, ...]:

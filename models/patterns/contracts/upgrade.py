@@ -5,7 +5,8 @@ deployed with; a registry says which change may be at all. An instance is upgrad
 
 1. BACKWARD: the new reads the old. Upgrade the consumers first; then nobody old meets what is new.
 2. FORWARD: the old reads the new. Upgrade the producers first, and the consumers when what was
-   written before has been read: the new does not read it.
+   written before has been read: the new does not read it. A pause is a guess of when that is;
+   `waits` has an operator look.
 3. FULL: both, and so any order.
 
 The twins are the same deployments in the other order, and FORWARD without the wait.
@@ -26,6 +27,7 @@ from simulator import (
     Crash,
     Deserializer,
     FaultPlan,
+    KafkaError,
     Scenario,
     SchemaClient,
     Serializer,
@@ -42,6 +44,7 @@ from simulator import (
 TOPIC, LEDGER, REGISTRY = "orders", "ledger", "schemas"
 UNWRITTEN, ACROSS = "not written", "across versions"  # What is noted of an order.
 DOWN_MS = 100  # How long a restart takes.
+LOOKS_MS = 200
 
 
 def shop(
@@ -65,11 +68,14 @@ def shop(
     return live
 
 
-def billing(change: Change, rollout: Rollout) -> Callable[[Context], Any]:
+def billing(
+    change: Change, rollout: Rollout, may_begin: Callable[[], bool]
+) -> Callable[[Context], Any]:
     """A factory of handlers that count the orders they can read, and tell of those they cannot."""
 
     def factory(context: Context) -> Callable[..., Any]:
-        reader = change.new if rollout.reached(context.node) else change.old
+        is_new = rollout.reached(context.node) and may_begin()
+        reader = change.new if is_new else change.old
         schemas = SchemaClient(context, REGISTRY)
         deserializer, ledger = Deserializer(schemas, reader, plain=True), context.store(LEDGER)
 
@@ -88,6 +94,29 @@ def billing(change: Change, rollout: Rollout) -> Callable[[Context], Any]:
         return handle
 
     return factory
+
+
+def rest_read(cluster: Cluster, rollout: Rollout) -> Callable[[], bool]:
+    """Whether billing has read what old shops wrote: an operator looks after its commits."""
+    done: list[bool] = []
+
+    def live(node: Any) -> Any:
+        last_ms = max(rollout.times[name] for name in SHOP) + DOWN_MS
+        yield node.sleep(last_ms * MILLISECOND_US)
+        consumer = cluster.consumer(node, {"group.id": "billing", "enable.auto.commit": False})
+        places, ends = cluster.partitions(TOPIC), None
+        while not done and node.now_us < rollout.ends_ms * MILLISECOND_US:
+            try:
+                ends = ends or (yield consumer.end_offsets(places))
+                passed = yield consumer.committed(places)
+                if all((passed[where] or 0) >= end for where, end in ends.items()):
+                    done.append(True)
+            except KafkaError:
+                pass  # It looks again.
+            yield node.sleep(LOOKS_MS * MILLISECOND_US)
+
+    cluster.driver("operator", live)
+    return lambda: bool(done)
 
 
 def upgrading(
@@ -115,7 +144,8 @@ def upgrading(
             cluster.driver(name, shop(cluster, change, rollout, every_ms))
         consumers = {"auto.offset.reset": "earliest", **(settings or {})}
         serving = Serving(topics=(TOPIC,), settings=consumers)
-        cluster.group("billing", 2, billing(change, rollout), serving)
+        may_begin = rest_read(cluster, rollout) if rollout.waits else lambda: True
+        cluster.group("billing", 2, billing(change, rollout, may_begin), serving)
 
     restarts = tuple(Crash(name, at_ms=at, down_ms=DOWN_MS) for name, at in rollout.times.items())
     more.setdefault("topology", Topology(topics=(Topic(TOPIC, 2),)))

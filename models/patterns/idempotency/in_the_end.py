@@ -36,6 +36,8 @@ def ends_as(
 ) -> Check:
     """The check that a table has these rows when all is done; others are not looked at.
 
+    Of a run in which an event was sent that nobody acknowledged it cannot tell.
+
     Args:
         of: from a row to what of it is compared.
     """
@@ -43,6 +45,13 @@ def ends_as(
     def start() -> Watching:
         end, changes = _End(), 0
         found: dict[Any, tuple[Any, int, str]] = {}
+        unsure: dict[str, bool] = {}
+
+        def on_sent(entry: Any) -> None:
+            unsure.setdefault(entry[4][1], True)
+
+        def on_acknowledged(entry: Any) -> None:
+            unsure[entry[4][1]] = False
 
         def on_applied(entry: Any) -> None:
             nonlocal changes
@@ -58,9 +67,15 @@ def ends_as(
                 if is_ != value:
                     seqs, ids = ((seq,), (event_id,)) if event_id else ((), ())
                     cases.add(f"{table} {key!r} is {is_!r} in the end, not {value!r}", seqs, ids)
-            return cases.verdict(name, changes, open_because=end.open_because)
+            given_up = next((event_id for event_id, still in unsure.items() if still), None)
+            why = "" if given_up is None else f"{given_up} was sent, and never acknowledged"
+            return cases.verdict(name, changes, open_because=end.open_because or why)
 
-        return Watching({"effect_applied": on_applied, "run_ended": end.on_ended}, finish)
+        observers = {
+            "record_sent": on_sent, "record_acknowledged": on_acknowledged,
+            "effect_applied": on_applied, "run_ended": end.on_ended,
+        }  # fmt: skip
+        return Watching(observers, finish)
 
     return Check(name, f"In the end {table} is as it should be.", start)
 

@@ -18,7 +18,7 @@ from typing import Any
 from models.patterns.idempotency.around import STORE
 from models.patterns.idempotency.inbox import LEDGER, Effect
 from models.patterns.retrying.wrapping import Factory
-from simulator import Add, ConsumerRecord, Context, Delete, Get, Insert, Upsert
+from simulator import Add, AdvisoryLock, ConsumerRecord, Context, Delete, Get, Insert, Upsert
 
 PARKED = "parked"
 
@@ -83,7 +83,9 @@ def next_parked(effect: Effect = blind, *, parks: bool = True) -> Factory:
         def handle(record: ConsumerRecord) -> Any:
             version, state = read(record)
             tx = yield store.begin()
-            (row,) = yield tx.run(Get(LEDGER, record.key, lock="update"))
+            # Not the row's lock: of a first version there is no row yet, and nothing is locked.
+            yield tx.run(AdvisoryLock(f"{LEDGER} {record.key!r}"))
+            (row,) = yield tx.run(Get(LEDGER, record.key))
             current = row[0] if row else 0
             if version == current + 1:
                 yield tx.run(*effect(record))

@@ -9,8 +9,8 @@ after_cursor     twin: numbers are handed out before the commit, so a later one 
 below_watermark  after the cursor, and of transactions older than any that is still in flight
 by_transaction   twin: after a cursor on transactions, whoever is still in flight
 
-Where there are none because others have them, the answer is LOCKED: nobody can say that all is
-done.
+Where there are none because others have them, or who began earlier is still in flight, the answer
+is LOCKED: nobody can say that all is done.
 """
 
 from collections.abc import Callable, Sequence
@@ -66,10 +66,9 @@ def below_watermark(tx: Any, batch: int) -> Steps:
     """By transaction, then number; and only where nothing can come in between any more."""
     found, oldest = yield tx.run(Get("cursor", "relay"), SnapshotXmin())
     last = found or NOWHERE
-    (rows,) = yield tx.run(
-        Select(OUTBOX, lambda row: last < _position(row) and row.xid < oldest, _position, batch)
-    )
-    return rows
+    (rows,) = yield tx.run(Select(OUTBOX, lambda row: last < _position(row), _position, batch))
+    below = tuple(row for row in rows if row.xid < oldest)
+    return LOCKED if rows and not below else below[:batch]
 
 
 def by_transaction(tx: Any, batch: int) -> Steps:

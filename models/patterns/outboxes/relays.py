@@ -105,7 +105,7 @@ def _as_failed(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def each_by_itself(context: Context, relay: "Relay") -> Steps:
-    """Several rows at a time, each with a connection of its own to the database."""
+    """Several rows at a time, each in a transaction of its own; one alone keeps the order."""
     tx = yield context.store(LEDGER).begin()
     rows = yield from relay.rows(tx, relay.batch)
     yield tx.commit()
@@ -117,8 +117,10 @@ def each_by_itself(context: Context, relay: "Relay") -> Steps:
             (still,) = yield tx.run(Get(OUTBOX, row.key, lock="update"))
             if still is not None and not still["sent"]:
                 sent = yield from relay.sends(context, (row,), relay.identity)
-                if sent:
-                    yield tx.run(*relay.done(sent))
+                if not sent:
+                    yield tx.rollback()
+                    return  # What comes behind it waits for the next poll.
+                yield tx.run(*relay.done(sent))
             yield tx.commit()
 
     yield from [context.node.start(deliver(), "deliver") for _ in range(relay.at_once)]

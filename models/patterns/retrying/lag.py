@@ -25,7 +25,7 @@ def watching_lag(
 
     Args:
         groups: which topics each group reads, in the order in which records go through them.
-        from_ms: when the operator begins; by then the load should be there.
+        from_ms: when the operator begins; where nothing is there yet, more is to come.
         until_ms: then the operator gives up, and notes that the work is `unfinished`.
     """
 
@@ -49,11 +49,13 @@ def watching_lag(
 
 
 def _lag(cluster: Cluster, consumer: Any, topics: tuple[str, ...]) -> Any:
-    """How many records a group has not committed; 1 if nobody answers."""
+    """How many records a group has not committed; 1 if nobody answers, or nobody has written."""
     places = [where for topic in topics for where in cluster.partitions(topic)]
     try:
         ends = yield consumer.end_offsets(places)
         committed = yield consumer.committed(places)
     except KafkaError:
+        return 1
+    if not any(ends.values()):
         return 1
     return sum(ends[where] - (committed[where] or 0) for where in places)
