@@ -6,6 +6,10 @@ broker learns of it when it does. In-sync sets stay as they are: nobody is taken
 """
 
 import pickle
+from array import array
+from collections import deque
+from collections.abc import Mapping
+from enum import Enum
 from typing import Any, NamedTuple
 
 from simulator.protocol.replication_facts import ReplicationConfig, Role
@@ -98,6 +102,35 @@ DO: dict[str, Any] = {
 }
 
 
+def content(value: Any, above: tuple[int, ...] = ()) -> Any:
+    """What a value holds, as nested tuples: equal for equal values, whatever objects they share.
+
+    Pickled bytes are not, for they tell a string that is there twice from two equal strings.
+    """
+    if isinstance(value, (int, str, bytes, type(None))):
+        return value
+    if callable(value):
+        return getattr(value, "__qualname__", type(value).__qualname__)
+    if type(value) is object:
+        return "a mark"
+    if id(value) in above:
+        return "what holds it"
+    inside = (*above, id(value))
+    if isinstance(value, Mapping):
+        return tuple((content(key, inside), content(one, inside)) for key, one in value.items())
+    if isinstance(value, (list, tuple, deque, array)):
+        return tuple(content(one, inside) for one in value)
+    if isinstance(value, (set, frozenset)):
+        return tuple(sorted((content(one, inside) for one in value), key=repr))
+    slots = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
+    names = [*slots, *sorted(getattr(value, "__dict__", ()))]
+    assert names or isinstance(value, Enum), f"it is not known what a {type(value)} holds"
+    if isinstance(value, Enum):
+        return value.name
+    fields = ((name, getattr(value, name)) for name in names if hasattr(value, name))
+    return type(value).__name__, tuple((name, content(one, inside)) for name, one in fields)
+
+
 def alike(state: State) -> Any:
     """All that decides how it goes on, and what the promise is about."""
     cluster = state.cluster
@@ -115,7 +148,7 @@ def alike(state: State) -> Any:
                 replica.high_watermark, tuple(replica.epochs.entries), replica.role.name,
                 replica.leader_epoch, replica.partition_epoch,
                 following.leader, following.leader_epoch, following.cut_to,
-                pickle.dumps(leading, 5) if leading is not None else b"",
+                content(leading),
             ))  # fmt: skip
     return tuple(found)
 

@@ -167,14 +167,18 @@ def test_schedules_of_twenty_events_are_run_and_counted():
     assert not found.broken
 
 
-@pytest.mark.parametrize("way", [KIP_101, KIP_279, KIP_320], ids=lambda way: way.name)
-def test_replicas_never_disagree_below_their_high_watermarks(way):
-    """Two replicas, two records, a crash, a change of leaders, in every order."""
+@pytest.mark.parametrize(
+    ("way", "states"), [(KIP_101, 934), (KIP_279, 944), (KIP_320, 897)], ids=str
+)
+def test_replicas_never_disagree_below_their_high_watermarks(way, states):
+    """Two replicas, two records, a crash, a change of leaders, in every order.
+
+    So many states on every Python: what differs is told apart, and nothing else is.
+    """
     found = search_orders(replicas.replicas(way), ONE_CRASH, alike=replicas.alike)
 
     assert found.outcome is Outcome.PROVED
-    # 3.13 counts a few less: equal states that share objects otherwise may be told apart.
-    assert found.states > 890
+    assert found.states == states
 
 
 def test_replicas_that_cut_at_their_high_watermark_disagree():
