@@ -12,6 +12,7 @@ one is taken, so a check is generous.
 Not modelled: changes that are marks (`effect=False`), which no trace tells.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -103,40 +104,42 @@ def copy_never_goes_back(source: Table, copy: Table) -> Check:
     After a crash a connector tells a suffix again, and a copy that follows it blindly goes back
     with it, and forth again.
     """
-    name = "copy_never_goes_back"
 
-    def start() -> Watching:
-        cases = Cases()
-        rows: dict[Any, _Copy] = {}
-        reached = 0
+    def look(cases: Cases, row: _Copy, entry: FlatEntry) -> None:
+        _, table, key, value, _ = entry[4]
+        before = row.shown
+        number = row.show(value)
+        if number is not None and number < before:
+            row.shown = number
+            was = _said(row.versions[before])
+            said = f"{table} {key!r} goes back from {was} to {_said(value)}"
+            cases.add(said, (entry[0],), _whose(entry))
 
-        def on_applied(entry: FlatEntry) -> None:
-            nonlocal reached
-            _, table, key, value, _ = entry[4]
-            if (entry[2], table) == source:
-                rows.setdefault(key, _Copy()).versions.append(value)
-            elif (entry[2], table) == copy:
-                reached += 1
-                row = rows.setdefault(key, _Copy())
-                before = row.shown
-                number = row.show(value)
-                if number is not None and number < before:
-                    row.shown = number
-                    was = _said(row.versions[before])
-                    said = f"{table} {key!r} goes back from {was} to {_said(value)}"
-                    cases.add(said, (entry[0],), _whose(entry))
-
-        def finish() -> Verdict:
-            return cases.verdict(name, reached)
-
-        return Watching({"effect_applied": on_applied}, finish)
-
-    return Check(name, f"No row of {copy[1]} returns to an older version.", start)
+    promise = f"No row of {copy[1]} returns to an older version."
+    return _of_each_change("copy_never_goes_back", promise, source, copy, look)
 
 
 def copy_never_invents(source: Table, copy: Table) -> Check:
     """A row of a copied table is never what its source's row never was."""
-    name = "copy_never_invents"
+
+    def look(cases: Cases, row: _Copy, entry: FlatEntry) -> None:
+        _, table, key, value, _ = entry[4]
+        if row.show(value) is None:
+            said = f"{table} {key!r} becomes {_said(value)}, which it never was"
+            cases.add(said, (entry[0],), _whose(entry))
+
+    promise = f"Every row of {copy[1]} is what it was in {source[1]} some time."
+    return _of_each_change("copy_never_invents", promise, source, copy, look)
+
+
+def _of_each_change(
+    name: str,
+    promise: str,
+    source: Table,
+    copy: Table,
+    look: Callable[[Cases, _Copy, FlatEntry], None],
+) -> Check:
+    """A check that looks at each change of the copy, knowing all versions of the source's row."""
 
     def start() -> Watching:
         cases = Cases()
@@ -150,16 +153,14 @@ def copy_never_invents(source: Table, copy: Table) -> Check:
                 rows.setdefault(key, _Copy()).versions.append(value)
             elif (entry[2], table) == copy:
                 reached += 1
-                if rows.setdefault(key, _Copy()).show(value) is None:
-                    said = f"{table} {key!r} becomes {_said(value)}, which it never was"
-                    cases.add(said, (entry[0],), _whose(entry))
+                look(cases, rows.setdefault(key, _Copy()), entry)
 
         def finish() -> Verdict:
             return cases.verdict(name, reached)
 
         return Watching({"effect_applied": on_applied}, finish)
 
-    return Check(name, f"Every row of {copy[1]} is what it was in {source[1]} some time.", start)
+    return Check(name, promise, start)
 
 
 def _whose(entry: FlatEntry) -> tuple[str, ...]:
