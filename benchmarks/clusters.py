@@ -23,7 +23,8 @@ from simulator.checks.check import watch
 from simulator.checks.verdict import Status
 from simulator.cluster.cluster import Cluster
 from simulator.cluster.context import Context
-from simulator.cluster.service import Handler, Serving
+from simulator.cluster.service import Handler
+from simulator.cluster.serving import Serving
 from simulator.errors import SimulatorError
 from simulator.scenario.guarantee import AT_LEAST_ONCE
 from simulator.scenario.scenario import Consumers, Scenario

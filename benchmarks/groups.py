@@ -14,7 +14,7 @@ from benchmarks.clusters import TOPIC, doing_nothing
 from benchmarks.measuring import Case, Costs, cost
 from simulator.chance import Seeded
 from simulator.cluster.cluster import Cluster
-from simulator.cluster.service import Serving
+from simulator.cluster.serving import Serving
 from simulator.errors import SimulatorError
 from simulator.scenario.scenario import Consumers, Scenario
 from simulator.scenario.topology import Topic, Topology

@@ -123,7 +123,7 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.cluster.registry import schema_registry as schema_registry
     from simulator.cluster.serializing import Deserializer as Deserializer
     from simulator.cluster.serializing import Serializer as Serializer
-    from simulator.cluster.service import Serving as Serving
+    from simulator.cluster.serving import Serving as Serving
     from simulator.cluster.share_service import ShareServing as ShareServing
     from simulator.cluster.sinks import idempotent_sink as idempotent_sink
     from simulator.cluster.sinks import memory_sink as memory_sink
@@ -348,9 +348,9 @@ if TYPE_CHECKING:  # The same names again, for type checkers: a test holds the t
     from simulator.trace.causality import happens_before as happens_before
     from simulator.trace.codec import read_trace as read_trace
     from simulator.trace.codec import write_trace as write_trace
+    from simulator.trace.entry import Entry as Entry
     from simulator.trace.history import History as History
     from simulator.trace.history import history as history
-    from simulator.trace.trace import Entry as Entry
     from simulator.trace.trace import Trace as Trace
     from simulator.trace.trace import first_difference as first_difference
 

@@ -17,7 +17,8 @@ from simulator.cluster.draining import is_drained, replicated
 from simulator.cluster.internal_topics import OFFSETS
 from simulator.cluster.layout import Layout
 from simulator.cluster.producer import Producer
-from simulator.cluster.service import HandlerFactory, Service, Serving
+from simulator.cluster.service import HandlerFactory, Service
+from simulator.cluster.serving import Serving
 from simulator.cluster.share_consumer import ShareConsumer
 from simulator.cluster.share_service import ShareService, ShareServing, known_topics
 from simulator.cluster.source import Source

@@ -185,6 +185,7 @@ class Coordinators:
             if not step.facts and type(told) is Reply:
                 self._trace_refused(body, told.body)
             return self._carry_out(driven, step, request)
+        answer: Any  # Or LATER.
         facts, answer, timer = machine.decide_commit(body, self._node.now_us)
         if not facts:
             self._trace_refused(body, answer)

@@ -8,7 +8,7 @@ what is committed there.
 from typing import TYPE_CHECKING, Any
 
 from simulator.cluster.cluster import Cluster
-from simulator.cluster.service import Serving
+from simulator.cluster.serving import Serving
 from simulator.cluster.sinks import (
     LEDGER,
     PROCESSED,

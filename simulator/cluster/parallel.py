@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.cluster.handlers import Steps, handler_waits
 from simulator.cluster.rebalance_listener import Partitions, RebalanceListener
-from simulator.cluster.service import RETRY_PAUSE_US, Handler, Serving, _past
+from simulator.cluster.service import RETRY_PAUSE_US, Handler, _past
+from simulator.cluster.serving import Serving
 from simulator.errors import KafkaError
 from simulator.protocol.in_progress import InProgress, Task
 from simulator.protocol.names import TopicPartition

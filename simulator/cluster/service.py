@@ -1,13 +1,6 @@
 """A service: a consumer group whose instances poll, handle each record, and commit.
 
-When offsets are committed is the whole difference between delivery guarantees:
-
-before  poll, commit, handle: a crash in between loses what was not handled yet. A record is
-        handled only if its commit is known to have succeeded, and never tried twice.
-after   poll, handle, commit: a crash in between makes the next owner handle it again. A handler
-        that fails is tried again, after a pause, until it succeeds.
-auto    the consumer commits positions by itself, in poll (enable.auto.commit).
-none    nothing is ever committed.
+When offsets are committed is the whole difference between delivery guarantees: see `serving`.
 
 A handler is given as a factory, called once per incarnation with a `Context`; so what it kept in
 memory dies with the incarnation. It may be a plain function, a generator function or an
@@ -18,15 +11,6 @@ An instance ends as an application does that does not catch what its consumer th
 position to go on from (auto.offset.reset=none), another has taken its group.instance.id, its group
 is gone. It closes its consumer, and is gone until its node is started again.
 
-Whose group.id an instance has is a choice too, and a mistake to make:
-
-one     all have the group's: they share its partitions.
-none    no instance has any: each assigns itself all partitions, and nothing can be committed.
-random  each start of an instance draws one: it is a group of its own, which nobody else is in and
-        which knows of no commit.
-
-With `parallel`, an instance handles several records at once: see `parallel` and `Parallel`.
-
 By itself a service tries for ever. Attempt limits, retry topics and dead letters are patterns
 around a handler; see `models/patterns`.
 """
@@ -34,13 +18,12 @@ around a handler; see `models/patterns`.
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from simulator.chance.choosers import never
-from simulator.chance.laws import Delay, Pick, constant
+from simulator.chance.laws import Pick
 from simulator.cluster.context import Context
 from simulator.cluster.handlers import Steps, handler_waits, steps_of
 from simulator.cluster.rebalance_listener import committing_revoked
+from simulator.cluster.serving import Serving
 from simulator.errors import (
     BadInput,
     FencedInstance,
@@ -49,7 +32,6 @@ from simulator.errors import (
 )
 from simulator.protocol.consumer_settings import ConsumerSettings, consumer_settings
 from simulator.protocol.names import MICROS_PER_MS, TopicPartition
-from simulator.scenario.parallel import Parallel
 from simulator.world.node import PowerCut
 
 if TYPE_CHECKING:
@@ -61,49 +43,7 @@ if TYPE_CHECKING:
 Handler = Callable[..., Any]
 HandlerFactory = Callable[[Context], Handler]
 RETRY_PAUSE_US = 100 * MICROS_PER_MS
-GROUP_IDS = ("one", "none", "random")
 RANDOM_GROUPS = 2**31
-
-
-@attrs.frozen
-class Serving:
-    """How a group serves.
-
-    Args:
-        topics: what it subscribes to.
-        settings: its consumers' settings, by Kafka's names.
-        commit: before, after, auto or none; see above.
-        commit_each: commit after (or before) each record, not each poll.
-        processing: the delay law of handling one record, before its handler runs.
-        poll_timeout_ms: how long a poll waits for records at most; at least 1, for time must pass.
-        producer: settings of the producer by which handlers send.
-        commit_revoked: commit what a rebalance takes before it goes (in onPartitionsRevoked).
-        static: whether each instance has its node's name as its group.instance.id (KIP-345).
-        group_ids: one, none or random; see above.
-        parallel: how an instance handles several records at once; None: one after the other.
-
-    Raises:
-        BadInput: group_ids is none of these, or commits are asked for without a group.id.
-    """
-
-    topics: tuple[str, ...]
-    settings: Mapping[str, Any] = attrs.field(factory=dict)
-    commit: str = "after"
-    commit_each: bool = False
-    processing: Delay = attrs.field(default=constant(0))
-    poll_timeout_ms: int = 60_000
-    producer: Mapping[str, Any] = attrs.field(factory=dict)
-    commit_revoked: bool = False
-    static: bool = False
-    group_ids: str = "one"
-    parallel: Parallel | None = None
-
-    def __attrs_post_init__(self) -> None:
-        if self.group_ids not in GROUP_IDS:
-            raise BadInput("group_ids is one of one, none, random:", "", self.group_ids)
-        if self.group_ids == "none" and (self.commit != "none" or self.static):
-            asked = "static" if self.static else f"commit={self.commit}"
-            raise BadInput("without a group.id there is neither:", "", asked, "commit='none'")
 
 
 class Service:

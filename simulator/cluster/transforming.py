@@ -35,7 +35,7 @@ import attrs
 from simulator.chance.laws import Delay, constant
 from simulator.cluster.context import Context
 from simulator.cluster.handlers import Steps
-from simulator.cluster.service import Serving
+from simulator.cluster.serving import Serving
 from simulator.cluster.transforming_life import Life, Output
 from simulator.errors import BadInput, KafkaError, NoOffsetForPartition
 from simulator.protocol.consumer_settings import ConsumerSettings, consumer_settings

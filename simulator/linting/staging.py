@@ -9,7 +9,7 @@ from typing import Any
 
 from simulator.chance.laws import constant
 from simulator.cluster.cluster import Cluster
-from simulator.cluster.service import Serving
+from simulator.cluster.serving import Serving
 from simulator.errors import KafkaError, StoreError, UniqueViolation
 from simulator.protocol.names import MICROS_PER_MS
 from simulator.protocol.store_operations import Delete, Select

@@ -6,7 +6,7 @@ committed; each record that it is given is applied, unless it lies where one was
 
 from typing import TYPE_CHECKING, Any
 
-from simulator.cluster.service import Serving
+from simulator.cluster.serving import Serving
 from simulator.cluster.sinks import LEDGER, PROCESSED
 from simulator.cluster.transforming import Transforming, passed_on
 from simulator.errors import UniqueViolation

@@ -19,6 +19,7 @@ NEVER = 1 << 62
 _new = tuple.__new__  # Half the cost of a named tuple's own constructor, in the hot path.
 
 Answered = Callable[[Any, int], None]  # The answer or None, and the time.
+Thrown = Exception  # What a call of the application throws.
 Draw = Callable[[int, int], int]  # A delay between least and most, chosen by the driver.
 
 
@@ -71,7 +72,7 @@ class Failed(NamedTuple):
     """A waiting call of the application throws `error`."""
 
     call: Any
-    error: Exception
+    error: Thrown
 
 
 Effect = Ask | Disconnect | Happened | Listen | CallBack | Finished | Failed

@@ -260,7 +260,7 @@ def play(
     life, struck = _Life(subject), _Struck(crashes)
 
     def application(cluster: "Cluster") -> None:
-        from simulator.cluster.service import Serving
+        from simulator.cluster.serving import Serving
 
         life.cluster = cluster
         for name in () if subject.store is not None else subject.stores:

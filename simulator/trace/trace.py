@@ -13,23 +13,11 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-import attrs
-
-from simulator.trace.events import EVENTS, Event, read
+from simulator.trace.entry import Entry
+from simulator.trace.events import EVENTS, read
 
 FlatEntry = tuple[int, int, str, tuple[int, ...], tuple[Any, ...]]
 Observer = Callable[[FlatEntry], None]
-
-
-@attrs.frozen
-class Entry:
-    """One line of the trace: which, when, where, why and what."""
-
-    seq: int
-    at_us: int
-    node: str
-    causes: tuple[int, ...]
-    event: Event
 
 
 class Trace:

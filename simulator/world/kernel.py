@@ -125,7 +125,7 @@ class Process(simpy.Process):
     def __repr__(self) -> str:
         return f"<Process {self._title}>"
 
-    def _resume(self, event: simpy.Event) -> None:
+    def _resume(self, event: Any) -> None:
         """Run the generator to its next event."""
         gate = self._gate
         if not gate.open:
@@ -354,9 +354,9 @@ class Kernel(simpy.Environment):
             self._dead -= 1
 
 
-def happen(event: simpy.Event) -> None:
+def happen(event: Any) -> None:
     """Tell those who wait for an event; a failure that nobody waits for ends the run."""
-    callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
+    callbacks, event.callbacks = event.callbacks, None
     for callback in callbacks:
         callback(event)
     if not event._ok and not hasattr(event, "_defused"):

@@ -10,7 +10,7 @@ nothing is left to do, or at its horizon, counted from the end of load and fault
 import gc
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from simulator.chance.sites import site_at
 from simulator.errors import BadInput
@@ -37,8 +37,8 @@ CLOSE_TRIES = 10  # A generator may yield again while it is being closed.
 class _Collector:
     """What the collector was set to before the first of the worlds that run now."""
 
-    worlds = 0
-    thresholds: tuple[int, int, int] = (0, 0, 0)
+    worlds: ClassVar[int] = 0
+    thresholds: ClassVar[tuple[int, int, int]] = (0, 0, 0)
 
 
 @contextmanager

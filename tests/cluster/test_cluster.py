@@ -5,7 +5,7 @@ import pytest
 from simulator.chance import Seeded, uniform
 from simulator.checks.delivery import never_applied_twice, never_lost
 from simulator.checks.progress import drained
-from simulator.cluster.service import Serving
+from simulator.cluster.serving import Serving
 from simulator.errors import BadInput, EventBudgetExceeded
 from simulator.protocol.store import Add
 from simulator.scenario.faults import Crash, FaultPlan

@@ -4,7 +4,7 @@ import pytest
 
 from simulator.chance import Seeded, constant
 from simulator.checks.delivery import never_applied_twice, never_lost
-from simulator.cluster.service import Serving
+from simulator.cluster.serving import Serving
 from simulator.errors import BadInput
 from simulator.protocol.store import Add
 from simulator.scenario.faults import Crash

@@ -10,7 +10,7 @@ from simulator.checks.delivery import never_applied_twice, never_delivered_twice
 from simulator.checks.groups import committed_never_regresses, never_committed_past_processed
 from simulator.checks.order import key_order, partition_order
 from simulator.checks.progress import drained
-from simulator.cluster.service import Serving
+from simulator.cluster.serving import Serving
 from simulator.errors import KafkaError
 from simulator.protocol.store import Add
 from simulator.report.spacetime import spacetime

@@ -3,7 +3,7 @@
 import pytest
 
 from simulator.chance import constant
-from simulator.cluster.service import Serving
+from simulator.cluster.serving import Serving
 from simulator.errors import BadInput, StoreError, StoreTimeout, UniqueViolation
 from simulator.protocol import messages as m
 from simulator.protocol.store import Add, Delete, Get, Insert, Upsert

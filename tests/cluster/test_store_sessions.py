@@ -2,7 +2,7 @@
 
 import pytest
 
-from simulator.cluster.service import Serving
+from simulator.cluster.serving import Serving
 from simulator.errors import (
     BadInput,
     DeadlockDetected,

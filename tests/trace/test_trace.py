@@ -2,8 +2,9 @@
 
 import pytest
 
+from simulator.trace.entry import Entry
 from simulator.trace.events import EVENTS, RecordSent, raw, read
-from simulator.trace.trace import Entry, Trace, first_difference
+from simulator.trace.trace import Trace, first_difference
 
 SENT = ("record_sent", "e1", "orders", b"k")
 CRASHED = ("node_crashed", "process", "at")
