@@ -6,11 +6,13 @@
     python3 dev.py lint         ... style, types, layers, spelling
     python3 dev.py check        ... lint and test
     python3 dev.py determinism  ... the same run, under every supported Python and PyPy there is
+    python3 dev.py compiled     ... the same run, compiled, and the tests of all that is compiled
     python3 dev.py nightly      ... everything that takes long, under each of them
 
 Setting up makes `.venv` beside this file, with uv where it is on the PATH and with pip where it
 is not; the versions are those of constraints.txt. A second time, what stands is used. What
-follows `--` goes to the command: `python3 dev.py test -- tests/chance -x`.
+follows `--` goes to the command: `python3 dev.py test -- tests/chance -x`; to the Python of what
+is compiled: `python3 dev.py compiled -- -m benchmarks`.
 
 This file must also be read by Pythons that are too old for the rest, so that they can say so.
 """
@@ -25,6 +27,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 ENVIRONMENT = ROOT / ".venv"
+COMPILED = ROOT / ".compiled"
+OF_COMPILED = (
+    "tests/cluster", "tests/laws", "tests/protocol", "tests/world",
+    "tests/experiments/test_experiments.py",
+)  # fmt: skip
+BESIDE = ("benchmarks", "docs", "experiments", "models", "tests", "conftest.py", "pyproject.toml")
 SUPPORTED = ((3, 11), (3, 12), (3, 13))
 NAMES = "3.11, 3.12 or 3.13"
 DEMO = "delivery_guarantees"
@@ -37,11 +45,11 @@ def fail(text: str) -> SystemExit:
     return SystemExit("dev.py: " + text)
 
 
-def run(command: "list[str]", **variables: str) -> int:
-    """Run in the repository; the answer is the exit code."""
+def run(command: "list[str]", cwd: Path = ROOT, **variables: str) -> int:
+    """Run in the repository, or elsewhere; the answer is the exit code."""
     sys.stdout.flush()
     environment = dict(os.environ, **variables)
-    return subprocess.call(command, cwd=str(ROOT), env=environment)
+    return subprocess.call(command, cwd=str(cwd), env=environment)
 
 
 # --- Which Python --------------------------------------------------------------------------
@@ -243,6 +251,45 @@ def determinism(python: str, rest: "list[str]") -> int:
     return run(command, SIMULATOR_PYTHONS=others)
 
 
+def compile_all(python: str) -> Path:
+    """A copy of the repository whose package is compiled: anew if that has changed."""
+    stamp = COMPILED / "dev-state.txt"
+    sums = hashlib.sha256(state_of(python, ["compiled"]).encode())
+    for source in [ROOT / "hatch_build.py", *sorted(ROOT.joinpath("simulator").rglob("*.py"))]:
+        sums.update(str(source).encode() + bytes(1) + source.read_bytes())
+    if not stamp.is_file() or stamp.read_text() != sums.hexdigest():
+        print("Compiling, which takes some minutes ...", flush=True)
+        shutil.rmtree(str(COMPILED), ignore_errors=True)
+        code = "import hatchling.build, sys; hatchling.build.build_wheel(sys.argv[1])"
+        if run([python, "-c", code, str(COMPILED)], HATCH_BUILD_HOOK_ENABLE_CUSTOM="1") != 0:
+            raise fail("it cannot be compiled: see above; is there a C compiler?")
+        for wheel in COMPILED.glob("*.whl"):
+            shutil.unpack_archive(str(wheel), str(COMPILED), "zip")
+            wheel.unlink()
+        stamp.write_text(sums.hexdigest())
+    for name in BESIDE:
+        here, there = ROOT / name, COMPILED / name
+        if here.is_dir():
+            shutil.rmtree(str(there), ignore_errors=True)
+            shutil.copytree(str(here), str(there), ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(str(here), str(there))
+    return COMPILED
+
+
+def compiled(python: str, rest: "list[str]") -> int:
+    """Compile the package, and test that; or run Python there with the arguments."""
+    inside = main_environment(python)
+    folder = compile_all(inside)
+    if rest:
+        return run([inside, *rest], cwd=folder, PYTHONPATH=str(folder))
+    same = [inside, "-m", "pytest", "-q", "tests/test_determinism.py", "-k", "compiled"]
+    worst = run(same, SIMULATOR_COMPILED=str(folder))
+    many = ["-n", str(os.cpu_count() or 1), "--dist", "worksteal"]
+    command = [inside, "-m", "pytest", "-q", *many, *OF_COMPILED]
+    return max(worst, run(command, cwd=folder, PYTHONPATH=str(folder)))
+
+
 def nightly(python: str, rest: "list[str]") -> int:
     """Run every test, the long ones too, with many more examples, under each Python."""
     worst = determinism(python, [])
@@ -254,7 +301,8 @@ def nightly(python: str, rest: "list[str]") -> int:
 
 
 COMMANDS = {
-    function.__name__: function for function in (demo, test, lint, check, determinism, nightly)
+    function.__name__: function
+    for function in (demo, test, lint, check, determinism, compiled, nightly)
 }
 
 

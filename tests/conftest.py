@@ -6,10 +6,14 @@ nightly   10 000
 
 The explain phase runs a failing example many times over to say what mattered of it; a failing
 simulation says that by itself, so it is off. There is no deadline: other programs run here too.
+
+Where the package is compiled (`python3 dev.py compiled`) nothing in it can be replaced: what does
+so by the fixture `monkeypatch`, or is marked `interpreted`, is skipped there.
 """
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 PHASES = tuple(phase for phase in Phase if phase is not Phase.explain)
@@ -25,3 +29,14 @@ settings.register_profile("nightly", settings.get_profile("default"), max_exampl
 settings.load_profile(
     os.environ.get("SIMULATOR_HYPOTHESIS", "ci" if os.environ.get("CI") else "default")
 )
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what only an interpreter lets one do, where there is none."""
+    from simulator.world import network
+
+    if network.__file__.endswith(".py"):
+        return
+    for item in items:
+        if "monkeypatch" in item.fixturenames or item.get_closest_marker("interpreted"):
+            item.add_marker(pytest.mark.skip(reason="what is compiled cannot be replaced"))

@@ -2,6 +2,7 @@
 
 SIMULATOR_PYTHONS names other Pythons with the core installed, separated as in PATH: any that runs
 it, PyPy too. `python3 dev.py determinism` makes them, and says which it did not find.
+SIMULATOR_COMPILED names a folder whose package is compiled: `python3 dev.py compiled` makes it.
 """
 
 import os
@@ -15,6 +16,7 @@ from tests.determinism_probe import digest
 
 ROOT = Path(__file__).parent.parent
 SEEDS = ("0", "1", "7")
+COMPILED = os.environ.get("SIMULATOR_COMPILED", "")
 OTHERS = [one for one in os.environ.get("SIMULATOR_PYTHONS", "").split(os.pathsep) if one]
 
 
@@ -24,12 +26,12 @@ def here() -> dict[str, str]:
     return {seed: digest(int(seed)) for seed in SEEDS}
 
 
-def elsewhere(python: str, hash_seed: str) -> dict[str, str]:
+def elsewhere(python: str, hash_seed: str, root: Path = ROOT) -> dict[str, str]:
     """The digests of another process."""
     output = subprocess.run(
         [python, str(ROOT / "tests" / "determinism_probe.py"), *SEEDS],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
+        cwd=root,
+        env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(root)},
         capture_output=True,
         text=True,
         check=True,
@@ -65,6 +67,17 @@ def test_another_process_with_another_hash_seed_runs_the_same(here, hash_seed):
 @pytest.mark.parametrize("python", OTHERS)
 def test_another_python_runs_the_same(here, python):
     assert elsewhere(python, "3") == here
+
+
+@pytest.mark.skipif(not COMPILED, reason="python3 dev.py compiled makes what is compared")
+def test_what_is_compiled_runs_the_same(here):
+    code = "import simulator.world.network as one; print(one.__file__)"
+    module = subprocess.check_output(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": COMPILED}, text=True
+    )
+    assert module.strip().endswith((".so", ".pyd")), "it was not compiled"
+
+    assert elsewhere(sys.executable, "5", Path(COMPILED)) == here
 
 
 @pytest.mark.parametrize("python", [sys.executable, *OTHERS])

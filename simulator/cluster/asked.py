@@ -7,8 +7,8 @@ from simulator.protocol import messages as m
 from simulator.protocol import replica_messages as rm
 
 if TYPE_CHECKING:
+    from simulator.cluster.asker import Asker
     from simulator.cluster.replicas import Replicas
-    from simulator.world.network import Connection
 
 
 class Asked:
@@ -16,13 +16,13 @@ class Asked:
 
     def __init__(self, replicas: "Replicas") -> None:
         self._replicas = replicas
-        self.handlers: dict[type, Callable[[Connection, int, Any], Any]] = {
+        self.handlers: dict[type, Callable[[Asker, int, Any], Any]] = {
             m.ListOffsetsRequest: self._list_offsets,
             m.MetadataRequest: self._metadata,
             rm.OffsetForLeaderEpochRequest: self._epoch_ends,
         }
 
-    def _list_offsets(self, _: "Connection", __: int, body: m.ListOffsetsRequest) -> Any:
+    def _list_offsets(self, _: "Asker", __: int, body: m.ListOffsetsRequest) -> Any:
         results = []
         for where, timestamp_ms, leader_epoch in body.partitions:
             replica = self._replicas.replicas.get(where)
@@ -36,7 +36,7 @@ class Asked:
         return m.ListOffsetsResponse(tuple(results))
 
     def _epoch_ends(
-        self, _: "Connection", __: int, body: rm.OffsetForLeaderEpochRequest
+        self, _: "Asker", __: int, body: rm.OffsetForLeaderEpochRequest
     ) -> rm.OffsetForLeaderEpochResponse:
         results = []
         for asked in body.partitions:
@@ -48,5 +48,5 @@ class Asked:
                 results.append(replica.epoch_end(asked))
         return rm.OffsetForLeaderEpochResponse(tuple(results))
 
-    def _metadata(self, _: "Connection", __: int, body: m.MetadataRequest) -> Any:
+    def _metadata(self, _: "Asker", __: int, body: m.MetadataRequest) -> Any:
         return self._replicas.image.metadata(body.topics)

@@ -31,6 +31,7 @@ from simulator.protocol.names import TopicPartition
 from simulator.protocol.partition import Partition
 
 if TYPE_CHECKING:
+    from simulator.cluster.asker import Asker
     from simulator.cluster.layout import Layout
     from simulator.world.network import Connection
     from simulator.world.node import Node
@@ -56,7 +57,7 @@ class Broker:
         self.peers = Peers(self)
         self.replicas: Replicas | None = None
         self.coordinators = Coordinators(self)
-        self.handlers: dict[type, Callable[[Connection, int, Any], Any]] = {
+        self.handlers: dict[type, Callable[[Asker, int, Any], Any]] = {
             m.FindCoordinatorRequest: self._find_coordinator,
             m.InitProducerIdRequest: self._init_producer_id,
             **self.coordinators.handlers,
@@ -113,7 +114,7 @@ class Broker:
 
     # --- One request at a time -----------------------------------------------------------------
 
-    def receive(self, connection: "Connection", correlation: int, body: Any) -> None:
+    def receive(self, connection: "Asker", correlation: int, body: Any) -> None:
         """Handle a request, or queue it behind the one of its connection that is not answered."""
         session = connection.state
         if session is None:
@@ -127,7 +128,7 @@ class Broker:
         elif answer is not None:
             connection.back.send(correlation, answer)
 
-    def answer(self, connection: "Connection", correlation: int, body: Any) -> None:
+    def answer(self, connection: "Asker", correlation: int, body: Any) -> None:
         """Give a late answer, and go on with what its connection has queued.
 
         That may end in a crash (`after_append`), and whoever calls goes on: see `is_dead`.
@@ -149,7 +150,7 @@ class Broker:
 
     # --- Coordinators and producers --------------------------------------------------------------
 
-    def _find_coordinator(self, _: "Connection", __: int, body: m.FindCoordinatorRequest) -> Any:
+    def _find_coordinator(self, _: "Asker", __: int, body: m.FindCoordinatorRequest) -> Any:
         topic = OFFSETS if body.key_type == "group" else TRANSACTIONS
         if not body.key:
             wrong = Error.INVALID_GROUP_ID if topic == OFFSETS else Error.INVALID_REQUEST
@@ -158,7 +159,7 @@ class Broker:
         return m.FindCoordinatorResponse(*self.logs.find(where))
 
     def _init_producer_id(
-        self, connection: "Connection", number: int, body: m.InitProducerIdRequest
+        self, connection: "Asker", number: int, body: m.InitProducerIdRequest
     ) -> Any:
         if body.transactional_id is not None:
             return self.transactions.request(connection, number, body)

@@ -171,7 +171,7 @@ class Consumer:
                     self._handed_out(records)
                 # It has happened: whoever waits for it goes on without the kernel's help.
                 event._ok, event._value = True, records  # noqa: SLF001
-                event.callbacks = None  # type: ignore[assignment]
+                event.callbacks = None
         self._follow()
         return event
 

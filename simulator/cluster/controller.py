@@ -15,9 +15,9 @@ from simulator.protocol.machine import CancelTimer, Reply, Request, SetTimer, St
 from simulator.protocol.replica_messages import BrokerState, CreatePartitionsRequest
 
 if TYPE_CHECKING:
+    from simulator.cluster.asker import Asker
     from simulator.cluster.layout import Layout
     from simulator.world.kernel import Timer as KernelTimer
-    from simulator.world.network import Connection
     from simulator.world.node import Node
 
 
@@ -40,7 +40,7 @@ class ControllerNode:
         else:
             self._carry_out(self.machine.recover(node.steady_us))
 
-    def _receive(self, connection: "Connection", correlation: int, body: Any) -> None:
+    def _receive(self, connection: "Asker", correlation: int, body: Any) -> None:
         request = Request((connection, correlation), body, connection.client.name)
         self._carry_out(self.machine.decide(request, self._node.steady_us))
 

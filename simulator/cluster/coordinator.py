@@ -55,8 +55,8 @@ from simulator.protocol.names import MICROS_PER_MS, TopicPartition
 from simulator.protocol.transaction_messages import TxnOffsetCommitRequest
 
 if TYPE_CHECKING:
+    from simulator.cluster.asker import Asker
     from simulator.cluster.broker import Broker
-    from simulator.world.network import Connection
 
 NOT_WRITTEN: Any = object()  # A timer's step that the log has refused.
 TIMER_AGAIN_US = 500 * MICROS_PER_MS  # CoordinatorRuntime.CoordinatorTimerImpl, retryBackoff
@@ -76,7 +76,7 @@ class Coordinators:
         self._groups: dict[str, Driven] = {}
         self._shards: dict[TopicPartition, Shard] = {}
         self._looks = False
-        self.handlers: dict[type, Callable[[Connection, int, Any], Any]] = dict.fromkeys(
+        self.handlers: dict[type, Callable[[Asker, int, Any], Any]] = dict.fromkeys(
             (
                 m.JoinGroupRequest,
                 m.SyncGroupRequest,
@@ -150,7 +150,7 @@ class Coordinators:
 
     # --- Requests --------------------------------------------------------------------------------
 
-    def request(self, connection: "Connection", correlation: int, body: Any) -> Any:
+    def request(self, connection: "Asker", correlation: int, body: Any) -> Any:
         """Answer a member or a producer, or LATER."""
         driven = self._groups.get(body.group_id) or self._of(body.group_id)
         if driven is None:
@@ -159,7 +159,7 @@ class Coordinators:
         return self._carry_out(driven, driven.machine.decide(request, self._node.now_us), request)
 
     def _heartbeat(
-        self, connection: "Connection", correlation: int, body: ConsumerGroupHeartbeatRequest
+        self, connection: "Asker", correlation: int, body: ConsumerGroupHeartbeatRequest
     ) -> Any:
         """Answer a member of a consumer group, which looks at the topics there are meanwhile."""
         driven = self._groups.get(body.group_id) or self._of(body.group_id)
@@ -170,7 +170,7 @@ class Coordinators:
         return self.request(connection, correlation, body)
 
     def _commit(
-        self, connection: "Connection", correlation: int, body: m.OffsetCommitRequest
+        self, connection: "Asker", correlation: int, body: m.OffsetCommitRequest
     ) -> Any:
         """The hot path: some commit every record."""
         group_id = body[0]

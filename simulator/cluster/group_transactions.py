@@ -25,9 +25,9 @@ from simulator.protocol.transactions import told_to_producer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from simulator.cluster.asker import Asker
     from simulator.cluster.broker import Broker
     from simulator.cluster.coordinator import Coordinators
-    from simulator.world.network import Connection
 
 # What a coordinator of groups answers where the other one has not (commitTransactionalOffsets).
 _SAID = {
@@ -51,7 +51,7 @@ class GroupTransactions:
     # --- Staging ---------------------------------------------------------------------------------
 
     def commit(
-        self, connection: "Connection", correlation: int, body: TxnOffsetCommitRequest
+        self, connection: "Asker", correlation: int, body: TxnOffsetCommitRequest
     ) -> Any:
         """Answer a producer's offsets, or LATER."""
         where = self._broker.layout.coordinator_partition(OFFSETS, body.group_id)

@@ -36,10 +36,10 @@ from simulator.protocol.topic_settings import LONG_MAX, TopicSettings
 from simulator.scenario.faults import Skew
 
 if TYPE_CHECKING:
+    from simulator.cluster.asker import Asker
     from simulator.cluster.broker_settings import BrokerSettings
     from simulator.protocol.partition import Partition
     from simulator.world.kernel import Timer
-    from simulator.world.network import Connection
     from simulator.world.node import Node
     from simulator.world.route import Draw
 
@@ -138,7 +138,7 @@ class Housekeeping:
         self._flush_every: dict[TopicPartition, int] = {}
         self._flushed_us: dict[TopicPartition, int] = {}
         self._jitters: dict[TopicPartition, tuple[Draw, int]] = {}
-        self.handlers: dict[type, Callable[[Connection, int, Any], Any]] = {
+        self.handlers: dict[type, Callable[[Asker, int, Any], Any]] = {
             m.DeleteRecordsRequest: self._delete_records
         }
         faults = node.world.scenario.faults.timed
@@ -282,7 +282,7 @@ class Housekeeping:
         self._changed(where)
 
     def _delete_records(
-        self, _: "Connection", __: int, body: m.DeleteRecordsRequest
+        self, _: "Asker", __: int, body: m.DeleteRecordsRequest
     ) -> m.DeleteRecordsResponse:
         """A client lets records go that lie below an offset, which must be committed."""
         return m.DeleteRecordsResponse(

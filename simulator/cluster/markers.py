@@ -17,8 +17,8 @@ from simulator.protocol.names import TopicPartition
 from simulator.protocol.records import Batch, marker_batch
 
 if TYPE_CHECKING:
+    from simulator.cluster.asker import Asker
     from simulator.cluster.broker import Broker
-    from simulator.world.network import Connection
 
 TIMEOUT_MS = 30_000  # request.timeout.ms of brokers.
 
@@ -42,7 +42,7 @@ class Markers:
     def __init__(
         self,
         broker: "Broker",
-        produce: "Callable[[Connection, int, m.ProduceRequest], Any]",
+        produce: "Callable[[Asker, int, m.ProduceRequest], Any]",
         finished: Finish,
     ) -> None:
         self.elsewhere: dict[str, WriteMarker] = {}
@@ -53,7 +53,7 @@ class Markers:
         self._asked: dict[Any, tuple[int, ...]] = {}
 
     def write(
-        self, connection: "Connection", number: int, body: m.WriteTxnMarkersRequest
+        self, connection: "Asker", number: int, body: m.WriteTxnMarkersRequest
     ) -> Any:
         """Answer a coordinator, or LATER."""
         batches = tuple((where, _batch(one)) for one in body.markers for where in one.partitions)
@@ -81,7 +81,7 @@ class _Elsewhere:
     """One request about partitions whose markers others write."""
 
     def __init__(
-        self, broker: "Broker", to: "tuple[Connection, int]", body: m.WriteTxnMarkersRequest
+        self, broker: "Broker", to: "tuple[Asker, int]", body: m.WriteTxnMarkersRequest
     ) -> None:
         self._broker = broker
         self._to = to

@@ -14,9 +14,9 @@ from simulator.protocol import messages as m
 from simulator.protocol.names import MICROS_PER_MS, TopicPartition
 
 if TYPE_CHECKING:
+    from simulator.cluster.asker import Asker
     from simulator.cluster.broker import Broker
     from simulator.world.kernel import Timer
-    from simulator.world.network import Connection
 
 Look = Callable[[m.FetchRequest], tuple[m.FetchResponse, bool]]
 
@@ -28,7 +28,7 @@ class _Waiting:
 
     def __init__(
         self,
-        connection: "Connection",
+        connection: "Asker",
         correlation: int,
         body: m.FetchRequest,
         answer: m.FetchResponse,
@@ -57,7 +57,7 @@ class Parked:
 
     def hold(
         self,
-        connection: "Connection",
+        connection: "Asker",
         correlation: int,
         body: m.FetchRequest,
         answer: m.FetchResponse,
@@ -108,7 +108,7 @@ class ParkedFollowers(Parked):
 
     def hold(
         self,
-        connection: "Connection",
+        connection: "Asker",
         correlation: int,
         body: m.FetchRequest,
         answer: m.FetchResponse,

@@ -23,8 +23,8 @@ from simulator.protocol.partition import Partition
 from simulator.trace.about import event_ids
 
 if TYPE_CHECKING:
+    from simulator.cluster.asker import Asker
     from simulator.cluster.broker import Broker
-    from simulator.world.network import Connection
 
 _new = tuple.__new__  # Half the cost of a named tuple's own constructor, in the hot path.
 _NONE = Error.NONE
@@ -43,7 +43,7 @@ class Partitions:
             self.lead(where)
         self._verifying = Verifying(broker, self.logs, self.refusal, self._produce)
         self.markers = Markers(broker, self._produce, lambda answer: answer)
-        self.handlers: dict[type, Callable[[Connection, int, Any], Any]] = {
+        self.handlers: dict[type, Callable[[Asker, int, Any], Any]] = {
             m.ProduceRequest: self._produce,
             m.FetchRequest: self._fetch,
             m.ListOffsetsRequest: self._list_offsets,
@@ -74,7 +74,7 @@ class Partitions:
 
     def _produce(
         self,
-        connection: "Connection",
+        connection: "Asker",
         number: int,
         body: m.ProduceRequest,
         told: Verified | None = None,
@@ -82,9 +82,10 @@ class Partitions:
         """told: what the coordinator says of a request within a transaction."""
         node = self._node
         if told is None and body[3] is not None:
-            told = self._verifying.look(connection, number, body)
-            if told is LATER:
+            looked = self._verifying.look(connection, number, body)
+            if looked is LATER:
                 return LATER
+            told = looked
         now_us = node.now_us
         results = []
         for where, batch in body.batches:
@@ -128,7 +129,7 @@ class Partitions:
             return LATER
         return m.ProduceResponse(tuple(results)) if body.acks else None
 
-    def _fetch(self, connection: "Connection", correlation: int, body: m.FetchRequest) -> Any:
+    def _fetch(self, connection: "Asker", correlation: int, body: m.FetchRequest) -> Any:
         answer, enough = self._read(body)
         if enough or not body.max_wait_ms:
             return answer
@@ -162,7 +163,7 @@ class Partitions:
         answer = _new(m.FetchResponse, (tuple(results),))
         return answer, enough or size >= body.min_bytes
 
-    def _list_offsets(self, _: "Connection", __: int, body: m.ListOffsetsRequest) -> Any:
+    def _list_offsets(self, _: "Asker", __: int, body: m.ListOffsetsRequest) -> Any:
         results = []
         for where, timestamp_ms, _leader_epoch in body.partitions:
             partition = self.logs.get(where)
@@ -172,5 +173,5 @@ class Partitions:
                 results.append(partition.list_offset(timestamp_ms, body.isolation_level))
         return m.ListOffsetsResponse(tuple(results))
 
-    def _metadata(self, _: "Connection", __: int, body: m.MetadataRequest) -> Any:
+    def _metadata(self, _: "Asker", __: int, body: m.MetadataRequest) -> Any:
         return self._layout.metadata(body.topics)

@@ -41,8 +41,8 @@ from simulator.protocol.replication import Replica
 from simulator.protocol.replication_facts import FollowerFetched, HighWatermarkTold
 
 if TYPE_CHECKING:
+    from simulator.cluster.asker import Asker
     from simulator.cluster.broker import Broker
-    from simulator.world.network import Connection
 
 _new = tuple.__new__  # Half the cost of a named tuple's own constructor, in the hot path.
 _NONE = Error.NONE
@@ -77,7 +77,7 @@ class Replicas:
         self._only_leader = not self.layout.variant.consumers_fetch_from_followers
         self._trace = ReplicaTrace(self.node)
         self._appends = 0
-        self.handlers: dict[type, Callable[[Connection, int, Any], Any]] = {
+        self.handlers: dict[type, Callable[[Asker, int, Any], Any]] = {
             m.ProduceRequest: self._produce,
             m.FetchRequest: self._fetch,
             m.WriteTxnMarkersRequest: self.markers.write,
@@ -238,16 +238,17 @@ class Replicas:
 
     def _produce(
         self,
-        connection: "Connection",
+        connection: "Asker",
         number: int,
         body: m.ProduceRequest,
         told: Verified | None = None,
     ) -> Any:
         """told: what the coordinator says of a request within a transaction."""
         if told is None and body[3] is not None:
-            told = self._verifying.look(connection, number, body)
-            if told is LATER:
+            looked = self._verifying.look(connection, number, body)
+            if looked is LATER:
                 return LATER
+            told = looked
         now_us = self.node.now_us
         acks = body.acks
         results = []
@@ -306,7 +307,7 @@ class Replicas:
 
     # --- Readers ---------------------------------------------------------------------------------
 
-    def _fetch(self, connection: "Connection", number: int, body: m.FetchRequest) -> Any:
+    def _fetch(self, connection: "Asker", number: int, body: m.FetchRequest) -> Any:
         parked = self._consumers
         if body.replica:
             parked = self._followers

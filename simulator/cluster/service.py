@@ -289,17 +289,19 @@ class Service:
                 delay_us = floor_us if ticks is never else floor_us + ticks()
                 if delay_us:
                     yield node.sleep(delay_us)
-                outcome = "done"
+                outcome, dead = "done", False
                 try:
                     made = handler(record)
                     if waits or hasattr(made, "throw"):  # The latter wraps one that waits.
                         context.plain = False
                         yield from steps_of(made)
-                    elif not node.gate.open:  # It swallowed its own death.
-                        yield event()
+                    else:
+                        dead = not node.gate.open  # It swallowed its own death.
                 except KafkaError as failed:
                     outcome = type(failed).__name__
                 except PowerCut:
+                    dead = True
+                if dead:
                     yield event()
                 if tells_ended:
                     ended = ("processing_ended", group, topic, partition, offset, event_id)

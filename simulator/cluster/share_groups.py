@@ -23,9 +23,9 @@ from simulator.protocol.share_messages import (
 )
 
 if TYPE_CHECKING:
+    from simulator.cluster.asker import Asker
     from simulator.cluster.broker import Broker
     from simulator.world.kernel import Timer as KernelTimer
-    from simulator.world.network import Connection
 
 JOURNAL = "__share_group/"
 COMPACT_ABOVE = 1_024
@@ -56,7 +56,7 @@ class ShareGroups:
         self._node = broker.node
         self._groups: dict[str, _Driven] = {}
         self.partitions = SharePartitions(broker)
-        self.handlers: dict[type, Callable[[Connection, int, Any], Any]] = {
+        self.handlers: dict[type, Callable[[Asker, int, Any], Any]] = {
             ShareGroupHeartbeatRequest: self._heartbeat,
             ShareFetchRequest: self.partitions.fetch,
             ShareAcknowledgeRequest: self.partitions.acknowledge,
@@ -80,7 +80,7 @@ class ShareGroups:
         return driven
 
     def _heartbeat(
-        self, connection: "Connection", correlation: int, body: ShareGroupHeartbeatRequest
+        self, connection: "Asker", correlation: int, body: ShareGroupHeartbeatRequest
     ) -> Any:
         where = self._broker.layout.coordinator_partition(OFFSETS, body.group_id)
         _, coordinator = self._broker.logs.find(where)

@@ -41,9 +41,9 @@ from simulator.protocol.share_partition import NEVER_US, SharePartition
 from simulator.protocol.share_settings import ShareConfig, ShareGroupSettings, share_config
 
 if TYPE_CHECKING:
+    from simulator.cluster.asker import Asker
     from simulator.cluster.broker import Broker
     from simulator.world.kernel import Timer
-    from simulator.world.network import Connection
 
 JOURNAL = "__share_group_state/"  # No topic's journal begins so: a topic has no slash.
 COMPACT_ABOVE = 1_024  # Facts in a journal before it is compacted.
@@ -58,7 +58,7 @@ class _Waiting:
     __slots__ = ("body", "connection", "correlation", "done", "said", "timer")
 
     def __init__(
-        self, asked: "tuple[Connection, int]", body: ShareFetchRequest, said: dict[Any, Error]
+        self, asked: "tuple[Asker, int]", body: ShareFetchRequest, said: dict[Any, Error]
     ) -> None:
         self.connection, self.correlation = asked
         self.body = body
@@ -157,7 +157,7 @@ class SharePartitions:
 
     # --- Requests ------------------------------------------------------------------------------
 
-    def fetch(self, connection: "Connection", correlation: int, body: ShareFetchRequest) -> Any:
+    def fetch(self, connection: "Asker", correlation: int, body: ShareFetchRequest) -> Any:
         """Acknowledge, then acquire; the answer comes later if there is nothing."""
         said = any(one.acknowledgements for one in body.partitions)
         error = self._enter(body.group_id, body.member_id, body.session_epoch)
@@ -182,7 +182,7 @@ class SharePartitions:
         self._hold(waiting)
         return LATER
 
-    def acknowledge(self, _: "Connection", __: int, body: ShareAcknowledgeRequest) -> Any:
+    def acknowledge(self, _: "Asker", __: int, body: ShareAcknowledgeRequest) -> Any:
         """Acknowledge alone; with the last epoch, end the session too."""
         error = self._enter(body.group_id, body.member_id, body.session_epoch)
         if error is _NONE and body.session_epoch == OPENS:

@@ -40,7 +40,7 @@ class Source:
         self._cluster = cluster
         self._items = items
         self._settings = producer_settings(settings, f"producer of {name}")
-        self._next: WorkItem | None = next(items, None)
+        self._next: Any = next(items, None)  # A WorkItem; a model's may carry bytes.
         self._timer: Timer | None = None
         self._handed_over = 0
         self._ended = False

@@ -51,10 +51,10 @@ from simulator.protocol.transactions_facts import (
 )
 
 if TYPE_CHECKING:
+    from simulator.cluster.asker import Asker
     from simulator.cluster.broker import Broker
     from simulator.cluster.coordinator_log import CoordinatorLog
     from simulator.world.kernel import Timer as KernelTimer
-    from simulator.world.network import Connection
 
 MARKERS = "markers"  # A purpose of connections.
 COMPACT_ABOVE = 1_024  # Facts in a log without replicas before it is compacted.
@@ -84,7 +84,7 @@ class Transactions:
         self.broker = broker
         self.began_us = broker.node.now_us
         self._led: dict[int, _Coordinator] = {}
-        self.handlers: dict[type, Callable[[Connection, int, Any], Any]] = {
+        self.handlers: dict[type, Callable[[Asker, int, Any], Any]] = {
             m.AddPartitionsToTxnRequest: self._add_partitions,
             AddOffsetsToTxnRequest: self.request,
             m.EndTxnRequest: self.request,
@@ -107,7 +107,7 @@ class Transactions:
 
     # --- Requests --------------------------------------------------------------------------------
 
-    def request(self, connection: "Connection", number: int, body: Any) -> Any:
+    def request(self, connection: "Asker", number: int, body: Any) -> Any:
         """Answer what names a transactional id, or LATER."""
         if not body.transactional_id:
             return refusal(body, Error.INVALID_REQUEST)
@@ -122,7 +122,7 @@ class Transactions:
         return found.request(Request((connection, number), body, connection.client.name))
 
     def _add_partitions(
-        self, connection: "Connection", number: int, body: m.AddPartitionsToTxnRequest
+        self, connection: "Asker", number: int, body: m.AddPartitionsToTxnRequest
     ) -> Any:
         """All of the partitions, or none."""
         leader = self.broker.peers.leader

@@ -28,10 +28,10 @@ from simulator.protocol.records import Batch
 from simulator.protocol.transactions import told_to_producer
 
 if TYPE_CHECKING:
+    from simulator.cluster.asker import Asker
     from simulator.cluster.broker import Broker
-    from simulator.world.network import Connection
 
-Again = Callable[["Connection", int, m.ProduceRequest, "Verified"], Any]
+Again = Callable[["Asker", int, m.ProduceRequest, "Verified"], Any]
 
 
 class Verified:
@@ -72,7 +72,7 @@ class Verifying:
         self._again = again
         self._asks = Participation(broker)
 
-    def look(self, connection: "Connection", number: int, body: m.ProduceRequest) -> Any:
+    def look(self, connection: "Asker", number: int, body: m.ProduceRequest) -> Any:
         """What is known of a request that names a transactional id; LATER: it is asked for."""
         verified, unknown = self._known(body)
         if unknown is None:
@@ -117,7 +117,7 @@ class Verifying:
 
     def _ask(
         self,
-        request: tuple["Connection", int, m.ProduceRequest],
+        request: tuple["Asker", int, m.ProduceRequest],
         since_us: int,
         verified: Verified,
         unknown: m.AddPartitionsToTxnRequest,
@@ -137,7 +137,7 @@ class Verifying:
 
     def _settle(
         self,
-        request: tuple["Connection", int, m.ProduceRequest],
+        request: tuple["Asker", int, m.ProduceRequest],
         verified: Verified,
         results: Mapping[TopicPartition, Error],
     ) -> None:
@@ -148,7 +148,7 @@ class Verifying:
         self._go_on(request, verified)
 
     def _go_on(
-        self, request: tuple["Connection", int, m.ProduceRequest], verified: Verified
+        self, request: tuple["Asker", int, m.ProduceRequest], verified: Verified
     ) -> None:
         connection, number, body = request
         answer = self._again(connection, number, body, verified)

@@ -92,7 +92,7 @@ class _Fetched:
         add = records.append
         offset = self.offset
         at = self.at
-        batch = None
+        batch: Any = None  # A Batch, or what a cleaning has left of one.
         while most and at < len(batches):
             batch = batches[at]
             wanted = batch.records

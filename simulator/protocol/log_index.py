@@ -11,7 +11,7 @@ Not modelled: sparse indexes (every batch has its entry), index files that fill 
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from simulator.protocol.names import NO_TIMESTAMP
@@ -37,7 +37,7 @@ class Aborted(NamedTuple):
 _known: tuple[Any, int, tuple[int, int]] = (None, 0, (0, 0))
 
 
-def measure(records: tuple[Record, ...], append_time_us: int) -> tuple[int, int]:
+def measure(records: Sequence[Record], append_time_us: int) -> tuple[int, int]:
     """A batch's size in bytes and its largest record timestamp, in one pass."""
     global _known  # noqa: PLW0603 - a memory of one pure answer
     known, at_us, answer = _known
@@ -47,7 +47,7 @@ def measure(records: tuple[Record, ...], append_time_us: int) -> tuple[int, int]
     return answer
 
 
-def _measure(records: tuple[Record, ...], append_time_us: int) -> tuple[int, int]:
+def _measure(records: Sequence[Record], append_time_us: int) -> tuple[int, int]:
     size = BATCH_OVERHEAD_BYTES + RECORD_OVERHEAD_BYTES * len(records)
     latest = NO_TIMESTAMP
     for record in records:

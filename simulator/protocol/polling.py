@@ -261,7 +261,7 @@ class Polling:
     # --- Commits ---------------------------------------------------------------------------
 
     def commit_sync(
-        self, call: Any, now_us: int, offsets: Mapping[Any, int] | None, timeout_us: int
+        self, call: Any, now_us: int, offsets: Mapping[Any, Any] | None, timeout_us: int
     ) -> None:
         """Commit positions, or the given offsets, until done or refused or out of time.
 
@@ -274,7 +274,7 @@ class Polling:
         self._membership.in_call = bool(self._committing.waiting) or self._waiting
 
     def commit_async(
-        self, now_us: int, offsets: Mapping[Any, int] | None, callback: Any = None
+        self, now_us: int, offsets: Mapping[Any, Any] | None, callback: Any = None
     ) -> None:
         """Commit once; `callback(offsets, error)` runs inside a later call of the application."""
         self._enter(now_us, in_listener=True)
@@ -299,7 +299,7 @@ class Polling:
         self._listing.ask(call, now_us, listed_wanted(times), timeout_us)
         self._membership.in_call = self._waiting
 
-    def _offsets(self, offsets: Mapping[Any, int] | None) -> Offsets:
+    def _offsets(self, offsets: Mapping[Any, Any] | None) -> Offsets:
         self._needs_group("a commit")
         return self.positions.consumed() if offsets is None else self.positions.given(offsets)
 

@@ -238,7 +238,7 @@ class Positions:
 
     # --- What the application may do -----------------------------------------------------------
 
-    def given(self, offsets: Mapping[Any, int]) -> dict[TopicPartition, int]:
+    def given(self, offsets: Mapping[Any, Any]) -> dict[TopicPartition, int]:
         """The application's own offsets, to be committed; of partitions of anybody.
 
         Raises:
@@ -261,7 +261,7 @@ class Positions:
         """
         return self._of(partition).offset
 
-    def seek(self, partition: Any, offset: int) -> None:
+    def seek(self, partition: Any, offset: Any) -> None:
         """Hand out records from `offset` on; what is buffered of the partition is thrown away."""
         if isinstance(offset, bool) or not isinstance(offset, int) or offset < 0:
             raise BadInput("an offset to seek is a whole number from 0:", "", offset)

@@ -7,6 +7,7 @@ Not modelled: compression, CRC, record deltas; a size is what an uncompressed v2
 with every varint counted at its longest useful length.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from simulator.protocol.names import (
@@ -46,7 +47,7 @@ class Batch(NamedTuple):
     producer covers the sequences `base_sequence` .. `last_sequence`.
     """
 
-    records: tuple[Record, ...]
+    records: Sequence[Record]
     base_offset: int = UNKNOWN_OFFSET
     producer_id: int = NO_PRODUCER_ID
     producer_epoch: int = NO_PRODUCER_EPOCH

@@ -40,6 +40,8 @@ class Event(simpy.Event):
 
     __slots__ = ()
 
+    callbacks: Any  # Those who wait for it; None once it has happened.
+
     def __await__(self) -> Generator["Event", Any, Any]:
         return (yield self)
 
@@ -62,7 +64,7 @@ class Event(simpy.Event):
             raise RuntimeError(f"{self!r} has already been triggered")
         self._ok = True
         self._value = value
-        self.callbacks = None  # type: ignore[assignment] # as SimPy leaves it behind
+        self.callbacks = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"  # SimPy's shows an address, which differs every run.

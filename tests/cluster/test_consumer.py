@@ -534,6 +534,7 @@ def test_a_fetch_brings_no_more_bytes_than_allowed_but_one_batch_at_least(settin
     assert len(few.sent("FetchRequest")) > len(many.sent("FetchRequest"))
 
 
+@pytest.mark.interpreted  # It listens in.
 def test_isolation_level_is_asked_for_in_every_fetch():
     """What it changes with transactions is a matter of the machine's own tests."""
     seen = []

@@ -149,6 +149,7 @@ def test_a_coordinator_that_is_deposed_writes_nothing_that_it_has_gathered():
     assert said == [Error.NOT_COORDINATOR, 1]
 
 
+@pytest.mark.interpreted  # Half a log.
 def test_who_waits_is_told_once_though_the_log_is_closed_while_others_are_told():
     """An answer lets a request in whose append the log refuses, and it is read again."""
     told = []

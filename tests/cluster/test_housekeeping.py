@@ -51,7 +51,7 @@ def kept_ids(cluster):
 
 
 def seconds(node, count):
-    return node.sleep(count * 1_000_000)
+    return node.sleep(int(count * 1_000_000))
 
 
 # --- Deleting ------------------------------------------------------------------------------------
