@@ -39,9 +39,8 @@ def simulate(
     """
     # The world is loaded when the first run needs it: who only declares does not wait for it.
     from simulator.chance import Overlay, Zero
-    from simulator.cluster.deploy import deploy
     from simulator.trace.trace import Trace
-    from simulator.world.world import World
+    from simulator.world.world import collecting_rarely
 
     chance = chooser or Zero()
     planned = scenario.faults.deviations()
@@ -55,13 +54,22 @@ def simulate(
     if scenario.application is None:  # A model's own promises are the model's to ask for.
         trace.meta["promises"] = list(scenario.guarantee.promises)
     trace.record(0, "world", (), ("run_started", scenario.name))
-    world = World(scenario, door, trace)
-    deploy(world)
-    world.run()
+    with collecting_rarely():  # Until the world is garbage: one look at it, and it is gone.
+        _run(scenario, door, trace)
     door.finish()
     if isinstance(door, Overlay) and door.unmet:
         trace.meta["unmet"] = [f"{site}#{k}" for site, k in door.unmet]
     return trace
+
+
+def _run(scenario: "Scenario", door: "Chooser", trace: "Trace") -> None:
+    """Make a world, run it, and let go of it."""
+    from simulator.cluster.deploy import deploy
+    from simulator.world.world import World
+
+    world = World(scenario, door, trace)
+    deploy(world)
+    world.run()
 
 
 def refuse_what_cannot_run(scenario: "Scenario") -> None:

@@ -338,6 +338,10 @@ class Kernel(simpy.Environment):
             raise _Stop
         self.call_later(0, _stop, None)
 
+    def forget(self) -> None:
+        """Let go of all that was still to happen: nothing will run any more."""
+        self._queue.clear()
+
     def one_died(self) -> None:
         """A timer on the heap was cancelled."""
         self._dead += 1

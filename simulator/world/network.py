@@ -310,6 +310,11 @@ class Network:
             if route.link.loss or route.link.duplicate:  # Else its plans are as they will be.
                 route.plans.clear()
 
+    def forget(self) -> None:
+        """Let go of what chance had to say: nothing will be sent any more."""
+        for route in self._routes.values():
+            route.plans.clear()
+
     def cut(self, source: "Node", target: "Node") -> None:
         """Let nothing pass from source to target, until `mend`."""
         route = self.route(source, target)

@@ -218,7 +218,10 @@ class World:
             self.kernel.call_later(0, lambda _: self.consider_healing(), None)
 
     def close(self) -> None:
-        """Shut every gate for good, then let the dead be collected."""
+        """Shut every gate for good, then let the dead be collected.
+
+        What was still to come is forgotten: without a collector's help most of it is gone.
+        """
         for node in self.nodes.values():
             node.gate.open = False
             node.gate.held = None
@@ -226,6 +229,8 @@ class World:
         for process in self._graveyard:
             _close(process)
         self._graveyard.clear()
+        self.kernel.forget()
+        self.network.forget()
 
 
 def _close(process: Process) -> None:
