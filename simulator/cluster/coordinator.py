@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.cluster.coordinated import SAID, Commit, Driven, Shard, failed, refused
 from simulator.cluster.coordinator_log import NO_PRODUCER, CoordinatorLog
+from simulator.cluster.group_events import TOLD, member_reconciled
 from simulator.cluster.group_transactions import GroupTransactions
 from simulator.cluster.internal_topics import OFFSETS
 from simulator.cluster.later import LATER
@@ -28,24 +29,13 @@ from simulator.protocol.consumer_group_messages import (
     ConsumerGroupDescribeRequest,
     ConsumerGroupHeartbeatRequest,
 )
-from simulator.protocol.consumer_group_state import (
-    ConsumerGroupStateChanged,
-    GroupConverted,
-    MemberFenced,
-    MemberMoved,
-    TopicsKnown,
-)
+from simulator.protocol.consumer_group_state import TopicsKnown
 from simulator.protocol.coordinated_group import HARD, CoordinatedGroup
 from simulator.protocol.errors import Error
 from simulator.protocol.group import Group
 from simulator.protocol.group_state import (
-    GenerationStarted,
-    MemberRemoved,
-    MemberReplaced,
-    MemberSeen,
     OffsetsCommitted,
     RetentionCheck,
-    StateChanged,
     TransactionalOffsetsCommitted,
     TransactionEnded,
     Unload,
@@ -205,8 +195,8 @@ class Coordinators:
                 if alone:
                     shard.log.append(((group_id, fact),), _nothing)
                     self._trace_commit(group_id, fact)
-            elif kind is not MemberSeen:
-                self._trace(group_id, fact)
+            elif kind in TOLD:
+                self._node.record(TOLD[kind](group_id, fact))
         shard.wrote(1)
         if timer is not None:
             self._set_timer(driven, timer)
@@ -227,16 +217,16 @@ class Coordinators:
     def _carry_out(self, driven: Driven, step: Step, request: Request | None) -> Any:
         """Write and make true what was decided, and answer; the answer to `request`, or LATER."""
         group_id, log = driven.group_id, driven.shard.log
-        hard = [fact for fact in step.facts if isinstance(fact, HARD)]
+        hard = [fact for fact in step.facts if type(fact) in HARD]
         if hard:
             error = self._write(driven, hard)
             if error is not _NONE:
                 return self._not_written(request, error)
         for fact in step.facts:
             driven.machine.apply(fact)
-            kind = type(fact)
-            if kind is not OffsetsCommitted and kind is not MemberSeen:
-                self._trace(group_id, fact)
+            event = TOLD.get(type(fact))
+            if event is not None:
+                self._node.record(event(group_id, fact))
         driven.shard.wrote(len(hard))
         replies: list[Reply] = []
         for effect in step.effects:
@@ -339,29 +329,6 @@ class Coordinators:
 
     # --- Telling ---------------------------------------------------------------------------------
 
-    def _trace(self, group_id: str, fact: Any) -> None:
-        node = self._node
-        match fact:
-            case StateChanged(before, after):
-                node.record(("group_state_changed", group_id, before.value, after.value))
-            case GenerationStarted(generation, protocol, leader, members):
-                node.record(
-                    ("generation_started", group_id, generation, leader, protocol, members)
-                )
-            case ConsumerGroupStateChanged(before, after):
-                node.record(("group_state_changed", group_id, before.value, after.value))
-            case MemberRemoved(member_id, reason) | MemberFenced(member_id, reason):
-                node.record(("member_removed", group_id, member_id, reason))
-            case MemberReplaced(old_id, member):
-                node.record(("member_replaced", group_id, old_id, member.member_id))
-            case GroupConverted(protocol):
-                node.record(("group_converted", group_id, protocol))
-            case MemberMoved(member_id, epoch, _, state, assigned, revoking):
-                node.record(
-                    ("member_reconciled", group_id, member_id, epoch, state.value, assigned,
-                     revoking)
-                )
-
     def _trace_loaded(self, driven: Driven) -> None:
         node, group_id, machine = self._node, driven.group_id, driven.machine.machine
         members = tuple([one.member_id for one in machine.members])
@@ -370,10 +337,7 @@ class Coordinators:
             return
         node.record(("group_loaded", group_id, "consumer", machine.group_epoch, members))
         for one in machine.members:
-            node.record(
-                ("member_reconciled", group_id, one.member_id, one.epoch, one.state.value,
-                 one.assigned, one.revoking)
-            )
+            node.record(member_reconciled(group_id, one))
 
     def _trace_commit(self, group_id: str, fact: OffsetsCommitted) -> None:
         node = self._node

@@ -65,7 +65,7 @@ Machine = Group | ConsumerGroup
 # Hard facts that only a machine of the one kind understands, and timers that only it has set.
 _CLASSIC_FACTS = frozenset(CLASSIC_HARD) - frozenset(CONSUMER_HARD)
 _CONSUMER_FACTS = frozenset(CONSUMER_HARD) - frozenset(CLASSIC_HARD)
-HARD = (GroupConverted, *CLASSIC_HARD, *CONSUMER_HARD)
+HARD = frozenset((GroupConverted, *CLASSIC_HARD, *CONSUMER_HARD))
 _CLASSIC_TIMERS = frozenset((JoinDeadline, SyncDeadline))
 _CONSUMER_TIMERS = frozenset((RevocationDeadline, JoinedDeadline, SyncedDeadline))
 
@@ -243,4 +243,4 @@ class CoordinatedGroup:
 
 def is_hard(fact: Any) -> bool:
     """Whether the fact lies on the coordinator's disk."""
-    return isinstance(fact, HARD)
+    return type(fact) in HARD

@@ -8,6 +8,7 @@ Source: ClassicGroup.java.
 """
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, ClassVar
 
 import attrs
@@ -73,10 +74,10 @@ class Members:
 
     def copy(self) -> "Members":
         """Another of the same contents, to try facts on."""
-        values = {name: getattr(self, name) for name in _FIELDS}
-        for name in _COPIED:
-            values[name] = values[name].copy()
-        return Members(**values)
+        values = list(_VALUES(self))
+        for position in _COPIED:
+            values[position] = values[position].copy()
+        return Members(*values)
 
     @property
     def everyone_joined(self) -> bool:
@@ -307,4 +308,5 @@ class Members:
 
 
 _FIELDS = tuple(field.name for field in attrs.fields(Members))
-_COPIED = tuple(name for name in _FIELDS if isinstance(getattr(Members(), name), dict))
+_VALUES = attrgetter(*_FIELDS)
+_COPIED = tuple(at for at, value in enumerate(_VALUES(Members())) if isinstance(value, dict))
