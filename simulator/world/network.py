@@ -29,6 +29,7 @@ from simulator.world.route import Draw, Route
 
 if TYPE_CHECKING:
     from simulator.chance import Chooser
+    from simulator.chance.sites import Site
     from simulator.scenario.topology import Topology
     from simulator.trace.trace import Trace
     from simulator.world.kernel import Kernel
@@ -281,7 +282,11 @@ class Network:
 
     def draw(self, site: str, fault_class: str, law: Any) -> Draw | None:
         """The source at a site, or None where there is nothing to draw."""
-        source = self._chooser.source(site_at(site, fault_class), law)
+        return self.draw_at(site_at(site, fault_class), law)
+
+    def draw_at(self, site: "Site", law: Any) -> Draw | None:
+        """As `draw`, for who has the site."""
+        source = self._chooser.source(site, law)
         return None if source is never else source
 
     def route(self, source: "Node", target: "Node") -> Route:

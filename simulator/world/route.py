@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from simulator.chance import Bernoulli, Copies
+from simulator.chance.sites import Site
 
 if TYPE_CHECKING:
     from simulator.scenario.topology import Link
@@ -22,6 +23,17 @@ LOSSLESS, SINGLE = Bernoulli(0.0), Copies(0.0)
 @lru_cache(maxsize=256)
 def _laws(loss: float, duplicate: float) -> tuple[Bernoulli, Copies]:
     return Bernoulli(loss), Copies(duplicate)
+
+
+@lru_cache(maxsize=4_096)
+def _sites(source: str, target: str, message: str) -> tuple[Site, Site, Site]:
+    """Where it is asked about a kind of message; runs by the thousand ask at the same sites."""
+    where = f"{source}>{target}/{message}"
+    return (
+        Site(f"drop@{where}", "drop"),
+        Site(f"duplicate@{where}", "duplicate"),
+        Site(f"delay@{where}", "delay"),
+    )
 
 
 class Plan:
@@ -63,12 +75,12 @@ class Route:
             name = message.__name__
             network, link = self.network, self.link
             loss, copies = _laws(link.loss, link.duplicate)
-            where = f"{self.source.name}>{self.target.name}/{name}"
+            drop, duplicate, delay = _sites(self.source.name, self.target.name, name)
             hazard = network.hazards and link.spoils(name)
             found = self.plans[message] = Plan(
                 name,
-                network.draw(f"drop@{where}", "drop", loss if hazard else LOSSLESS),
-                network.draw(f"duplicate@{where}", "duplicate", copies if hazard else SINGLE),
-                network.draw(f"delay@{where}", "delay", link.latency),
+                network.draw_at(drop, loss if hazard else LOSSLESS),
+                network.draw_at(duplicate, copies if hazard else SINGLE),
+                network.draw_at(delay, link.latency),
             )
         return found
