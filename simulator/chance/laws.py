@@ -53,6 +53,11 @@ class Bernoulli(Drawn):
         """Whether p is 0 or 1."""
         return self.p in (0, 1)
 
+    @property
+    def benign(self) -> int:
+        """0, unless it is certain to happen; a run asks it of hundreds of sites."""
+        return int(self.p == 1)
+
     def draws(self, words: Iterator[int]) -> Iterator[int]:
         """1 for the highest words: as many as p asks for, and at least one."""
         if self.certain:

@@ -6,6 +6,7 @@ end, chance adds no more; a planned fault still strikes.
 """
 
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from simulator.chance import Bernoulli
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     from simulator.world.node import Node
     from simulator.world.route import Draw
     from simulator.world.world import World
+
+
+@lru_cache(maxsize=256, typed=True)
+def _flag(probability: float) -> Bernoulli:
+    """A law is checked when it is made, and runs by the thousand have the same few."""
+    return Bernoulli(probability)
 
 
 class Nemesis:
@@ -75,7 +82,7 @@ class Nemesis:
                     probability = hazard.p
                     break
         site = f"crash@{node}/{point}"
-        draw = self._world.network.draw(site, "crash", Bernoulli(probability))
+        draw = self._world.network.draw(site, "crash", _flag(probability))
         if draw is None or not self._planned_crashes:
             return draw
         return self._counting(draw, site)

@@ -76,7 +76,8 @@ class Route:
             network, link = self.network, self.link
             loss, copies = _laws(link.loss, link.duplicate)
             drop, duplicate, delay = _sites(self.source.name, self.target.name, name)
-            hazard = network.hazards and link.spoils(name)
+            spoils = link.loss or link.duplicate  # Else no name need be looked at.
+            hazard = spoils and network.hazards and link.spoils(name)
             found = self.plans[message] = Plan(
                 name,
                 network.draw_at(drop, loss if hazard else LOSSLESS),
