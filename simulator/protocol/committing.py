@@ -114,16 +114,18 @@ class Committing:
                     self.run_callbacks()
                 except KafkaError as fenced:
                     error = error or fenced
-            self.wire.outbox.append(Finished(call, None) if error is None else Failed(call, error))
+            ended = _new(Finished, (call, None)) if error is None else Failed(call, error)
+            self.wire.outbox.append(ended)
 
         if self.has_news:
             self.run_callbacks()
         self.sync(offsets, give_up_us, now_us, done)
 
     def _commit_once(self, attempt: Attempt, now_us: int) -> None:
-        if self._lookup.node is None:
+        lookup = self._lookup
+        if lookup.node is None:
             attempt.busy = False
-            self._lookup.find(now_us)
+            lookup.find(now_us)
             return
         offsets: Offsets = attempt.subject
         membership = self._membership
@@ -133,7 +135,7 @@ class Committing:
                 attempt.outcome(outside, now_us)
                 return
         attempt.sent = membership.now
-        self._lookup.ask(self._request(offsets), attempt.committed)
+        lookup.ask(self._request(offsets), attempt.committed)
 
     def get(
         self, partitions: Iterable[TopicPartition], give_up_us: int, now_us: int, got: Got
@@ -261,8 +263,8 @@ class Committing:
         epochs = offsets.epochs if isinstance(offsets, Consumed) else {}
         for where, offset in offsets.items():
             asked.append(_new(CommittedOffset, (where, offset, epochs.get(where, NO_EPOCH), "")))
-        whose = (membership.group_id, number, member_id)
-        return _new(OffsetCommitRequest, (*whose, tuple(asked), self._instance_id))
+        fields = (membership.group_id, number, member_id, tuple(asked), self._instance_id)
+        return _new(OffsetCommitRequest, fields)
 
     def committed(
         self, offsets: Offsets, sent: Generation, body: OffsetCommitResponse | None
