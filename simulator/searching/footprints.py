@@ -100,6 +100,10 @@ class Beginnings:
         self._chooser = chooser
         self._orders = {}
 
+    def end(self) -> None:
+        """The run is over: let go of its world."""
+        self._world = None
+
     def decided(self, name: str, value: int) -> None:
         """Keep in mind who went first, where two were due at one node.
 

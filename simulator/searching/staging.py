@@ -16,7 +16,7 @@ import gc
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from simulator.chance import Overlay
+from simulator.chance import Chooser, Overlay
 from simulator.chance.exhaustive import Exhaustive
 from simulator.scenario.scenario import Scenario
 from simulator.searching.footprints import Beginnings, Histories
@@ -79,30 +79,41 @@ class Stage:
             CoveredError: another schedule covers the rest of this one.
             Exception: what the run raised.
         """
-        from simulator.cluster.deploy import deploy
-        from simulator.world.world import World
-
         planned = scenario.faults.deviations()
         chooser = self._chooser
         door = Overlay(planned, chooser) if planned else chooser
         door.start()
         trace = Trace(keep=False, observers=(*observers, *self._observers()))
         trace.record(0, "world", (), ("run_started", scenario.name))
-        world = self._world = World(scenario, door, trace)
         self._alone = 0
         self._marks = {}
-        if self._beginnings is not None:
-            self._beginnings.begin(world, chooser)
         collects = gc.isenabled()
         gc.disable()  # A world is garbage as a whole, once it is over: not before.
         try:
-            deploy(world)
-            world.run()
+            self._play(scenario, door, trace)
         finally:
+            self._let_go()
             gc.collect(0)
             if collects:
                 gc.enable()
         door.finish()
+
+    def _play(self, scenario: Scenario, door: Chooser, trace: Trace) -> None:
+        """Make a world, and run it."""
+        from simulator.cluster.deploy import deploy
+        from simulator.world.world import World
+
+        world = self._world = World(scenario, door, trace)
+        if self._beginnings is not None:
+            self._beginnings.begin(world, self._chooser)
+        deploy(world)
+        world.run()
+
+    def _let_go(self) -> None:
+        """Nobody here looks at a world that is over: so the collector finds it at once."""
+        self._world = None
+        if self._beginnings is not None:
+            self._beginnings.end()
 
     def _observers(self) -> list[tuple[str, Observer]]:
         told: list[tuple[str, Observer]] = [*self._chooser.observers()]
