@@ -21,8 +21,6 @@ convertToConsumerGroup, convertToClassicGroup).
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
 from simulator.protocol.consumer_group import ConsumerGroup
 from simulator.protocol.consumer_group_conversion import (
     downgrade_refusal,
@@ -70,7 +68,6 @@ _CLASSIC_TIMERS = frozenset((JoinDeadline, SyncDeadline))
 _CONSUMER_TIMERS = frozenset((RevocationDeadline, JoinedDeadline, SyncedDeadline))
 
 
-@attrs.define
 class CoordinatedGroup:
     """What the driver of a group holds: `decide`, `apply` and `recover`, as any machine.
 
@@ -83,14 +80,20 @@ class CoordinatedGroup:
         machine: the group as it is now.
     """
 
-    group_id: str
-    rules: Rules = attrs.field(factory=Rules)
-    incarnation: int = 0
-    topics: Mapping[str, int] = attrs.field(factory=dict)
-    machine: Machine = attrs.field(init=False)
+    __slots__ = ("group_id", "incarnation", "machine", "rules", "topics")
 
-    def __attrs_post_init__(self) -> None:
-        self.machine = self._classic(0, Offsets())
+    def __init__(
+        self,
+        group_id: str,
+        rules: Rules | None = None,
+        incarnation: int = 0,
+        topics: Mapping[str, int] | None = None,
+    ) -> None:
+        self.group_id = group_id
+        self.rules = Rules() if rules is None else rules
+        self.incarnation = incarnation
+        self.topics: Mapping[str, int] = {} if topics is None else topics
+        self.machine: Machine = self._classic(0, Offsets())
 
     def _classic(self, named: int, offsets: Offsets) -> Group:
         members, config = Members(named=named), self.rules.classic

@@ -19,9 +19,7 @@ coordinator's log.
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar
-
-import attrs
+from typing import Any
 
 from simulator.protocol.errors import Error
 from simulator.protocol.group_config import GroupConfig
@@ -81,7 +79,6 @@ _ANSWERS: dict[type, Callable[[Error], Any]] = {
 }
 
 
-@attrs.define
 class Group:
     """The machine of one group id.
 
@@ -89,11 +86,21 @@ class Group:
     leader epoch of the group's offsets partition), so that no member id is given out twice.
     """
 
-    group_id: str
-    config: GroupConfig = attrs.field(factory=GroupConfig)
-    incarnation: int = 0
-    _members: Members = attrs.field(factory=Members)
-    offsets: Offsets = attrs.field(factory=Offsets)
+    __slots__ = ("_members", "config", "group_id", "incarnation", "offsets")
+
+    def __init__(
+        self,
+        group_id: str,
+        config: GroupConfig | None = None,
+        incarnation: int = 0,
+        members: Members | None = None,
+        offsets: Offsets | None = None,
+    ) -> None:
+        self.group_id = group_id
+        self.config = GroupConfig() if config is None else config
+        self.incarnation = incarnation
+        self._members = Members() if members is None else members
+        self.offsets = Offsets() if offsets is None else offsets
 
     # --- Looking at it ---------------------------------------------------------------------
 
@@ -154,7 +161,7 @@ class Group:
         A message is a Request, a Timer of ours, TransactionEnded, RetentionCheck or Unload.
         """
         if type(message) is Request:
-            rule = self._REQUESTS[type(message.body)]
+            rule = _REQUESTS[type(message.body)]
             if not self.group_id and type(message.body) in _ANSWERS:
                 refused = _ANSWERS[type(message.body)](Error.INVALID_GROUP_ID)
                 return Step((), (Reply(message.id, refused),))
@@ -348,15 +355,16 @@ class Group:
         else:
             self._members.apply(fact)
 
-    _REQUESTS: ClassVar[dict[type, Callable[["Group", Request, int], Step]]] = {
-        JoinGroupRequest: _join,
-        SyncGroupRequest: _sync,
-        HeartbeatRequest: _heartbeat,
-        LeaveGroupRequest: _leave,
-        OffsetCommitRequest: _commit,
-        TxnOffsetCommitRequest: _stage,
-        OffsetFetchRequest: _fetch,
-    }
+
+_REQUESTS: dict[type, Callable[[Group, Request, int], Step]] = {
+    JoinGroupRequest: Group._join,
+    SyncGroupRequest: Group._sync,
+    HeartbeatRequest: Group._heartbeat,
+    LeaveGroupRequest: Group._leave,
+    OffsetCommitRequest: Group._commit,
+    TxnOffsetCommitRequest: Group._stage,
+    OffsetFetchRequest: Group._fetch,
+}
 
 
 def is_hard(fact: Any) -> bool:

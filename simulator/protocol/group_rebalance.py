@@ -13,8 +13,6 @@ Source: GroupMetadataManager.java, whose names are kept where a function has one
 
 from typing import Any
 
-import attrs
-
 from simulator.protocol.errors import Error
 from simulator.protocol.group_config import GroupConfig
 from simulator.protocol.group_members import Members
@@ -44,16 +42,18 @@ from simulator.protocol.messages import (
 from simulator.protocol.names import MICROS_PER_MS, UNKNOWN_MEMBER
 
 
-@attrs.define
 class Decision:
     """A decision while it is made. on: the class of the message that it answers."""
 
-    group: Members
-    config: GroupConfig
-    now_us: int
-    on: type
-    facts: list[Any] = attrs.field(factory=list)
-    effects: list[Effect] = attrs.field(factory=list)
+    __slots__ = ("config", "effects", "facts", "group", "now_us", "on")
+
+    def __init__(self, group: Members, config: GroupConfig, now_us: int, on: type) -> None:
+        self.group = group
+        self.config = config
+        self.now_us = now_us
+        self.on = on
+        self.facts: list[Any] = []
+        self.effects: list[Effect] = []
 
     def tell(self, fact: Any) -> None:
         """Make a fact part of the decision."""
