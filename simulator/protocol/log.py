@@ -155,7 +155,7 @@ class Log:
             self.high_watermark = next_offset
             if self.replicating:
                 self.replicating.clear()
-        if len(facts) - self.packed >= 2 * LIVE_BATCHES:
+        if self.alone and len(facts) - self.packed >= 2 * LIVE_BATCHES:  # Else: see `packed`.
             self._pack(facts)
         self._since_window += 1
         if self._since_window >= self.config.window_every_batches:

@@ -4,7 +4,9 @@
    page files are to a process's memory. Nothing decides on it.
 2. What is read lately, and the end of every log, is not packed: appending and polling cost what
    they cost before.
-3. Keys and values are not copied. Event ids are one text, timestamps one string of bytes.
+3. Batches that replicas hold in common are not packed: one that is shared by three takes less room
+   than three packed ones.
+4. Keys and values are not copied. Event ids are one text, timestamps one string of bytes.
 
 Not modelled: compression; these are not the bytes that Kafka would store, and no size counts them.
 """

@@ -25,7 +25,7 @@ from simpy.events import NORMAL
 from simulator.chance.choosers import never
 from simulator.chance.sites import site_at
 from simulator.trace.about import about
-from simulator.world.route import Draw, Route
+from simulator.world.route import Draw, Plan, Route
 
 if TYPE_CHECKING:
     from simulator.chance import Chooser
@@ -100,6 +100,8 @@ class Lane:
 
 
 def _arrive(item: tuple[Any, ...]) -> None:
+    lane: Lane
+    plan: Plan
     lane, correlation, body, plan, number, seq = item
     route = lane.route
     if route.cuts:

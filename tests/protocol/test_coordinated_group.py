@@ -667,6 +667,7 @@ class LeavesTimers(CoordinatedGroup):
         ),
     ],
 )
+@pytest.mark.interpreted
 def test_a_coordinator_that_converts_badly_is_caught(bug, caught):
     script = [*UP[:-1], ("go", B, 1), ("go", A, 0), ("go", X, 1)]
     play(script)

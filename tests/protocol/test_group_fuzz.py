@@ -214,6 +214,7 @@ class AcceptsAnyMember(Group):
         (AcceptsAnyMember, [*FIRST_GENERATION, ("leave", 0, 0), ("commit", 0, 2)]),
     ],
 )
+@pytest.mark.interpreted
 def test_a_coordinator_that_believes_zombies_is_caught(build, script):
     play(script)
     with pytest.raises(AssertionError, match="old generation or an unknown member"):

@@ -66,9 +66,9 @@ def test_what_would_gain_nothing_or_could_not_be_told_apart_is_left_as_it_is(som
     assert unpacked(batch) is batch
 
 
-def filled(batches):
+def filled(batches, *, alone=True):
     """A partition with so many batches of two records, and what was put in."""
-    partition = Partition(WHERE, Journal("t-0"))
+    partition = Partition(WHERE, Journal("t-0"), alone=alone)
     for number in range(batches):
         pair = tuple(Record("k", "v", f"e{number}-{place}", number) for place in range(2))
         fact, _ = partition.decide_append(Batch(pair, -1, 7, 0, 2 * number), number)
@@ -86,6 +86,10 @@ def test_a_log_packs_all_but_its_newest_batches():
 
     assert all(map(is_packed, facts[:LIVE_BATCHES]))
     assert not any(map(is_packed, facts[-LIVE_BATCHES:]))
+
+
+def test_what_replicas_hold_in_common_is_not_packed():
+    assert not any(map(is_packed, filled(3 * LIVE_BATCHES, alone=False).log.journal.facts))
 
 
 def test_a_reader_is_given_what_was_appended_wherever_it_reads():
