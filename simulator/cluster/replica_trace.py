@@ -117,7 +117,7 @@ def marker_written(where: TopicPartition, batch: Batch) -> tuple[Any, ...]:
 def events_from(facts: list[Any], cut: Truncated) -> tuple[str, ...]:
     """The event ids of what a cut takes away."""
     gone = []
-    for batch in reversed(facts):
+    for batch in facts[::-1]:
         if not cut.fully and batch.next_offset <= cut.offset:
             break
         gone.append(batch)
