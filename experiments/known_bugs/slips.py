@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from simulator.cluster.partitions import Partitions
+from simulator.matrix.patching import refuse_compiled
 from simulator.protocol import partition as partitions
 from simulator.protocol.errors import Error
 from simulator.protocol.idempotence import Idempotence
@@ -23,7 +24,12 @@ Slip = Callable[[], AbstractContextManager[None]]
 
 @contextmanager
 def patched(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """Inside, `owner` has another value by that name."""
+    """Inside, `owner` has another value by that name.
+
+    Raises:
+        BadInput: the package is compiled.
+    """
+    refuse_compiled()
     right = getattr(owner, name)
     setattr(owner, name, value)
     try:

@@ -8,7 +8,21 @@ from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
+from simulator.errors import BadInput
+
 _ABSENT = object()
+
+
+def refuse_compiled() -> None:
+    """Say that no bug can be planted where the package is compiled: its code takes none.
+
+    Raises:
+        BadInput: it is.
+    """
+    place = importlib.import_module("simulator.world.world").__file__ or ""
+    if not place.endswith(".py"):
+        fix = "install the pure package, without HATCH_BUILD_HOOK_ENABLE_CUSTOM"
+        raise BadInput("no bug can be planted in what is compiled:", "", place, fix)
 
 
 class Patch:
@@ -52,10 +66,15 @@ class Patch:
 
 @contextmanager
 def planted(bug: Callable[[Patch], None]) -> Iterator[None]:
-    """Within it, the product has the bug."""
+    """Within it, the product has the bug.
+
+    Raises:
+        BadInput: the package is compiled.
+    """
     # What is loaded while it is there would keep what it takes from a patched module for ever.
     importlib.import_module("simulator.cluster.deploy")
     importlib.import_module("simulator.world.world")
+    refuse_compiled()
     patch = Patch()
     try:
         bug(patch)
@@ -64,4 +83,4 @@ def planted(bug: Callable[[Patch], None]) -> Iterator[None]:
         patch.undo()
 
 
-__all__ = ["Patch", "planted"]
+__all__ = ["Patch", "planted", "refuse_compiled"]

@@ -5,6 +5,7 @@ import pytest
 
 from simulator import AT_LEAST_ONCE, CHECKS, EXACTLY_ONCE, Status
 from simulator.chance.scope import Scope
+from simulator.errors import BadInput
 from simulator.matrix.columns import COLUMNS
 from simulator.matrix.filling import fill, hunted
 from simulator.matrix.patching import Patch, planted
@@ -243,3 +244,11 @@ def test_rows_and_columns_are_many_and_well_named():
     for one in ROWS.values():
         assert one.levels[-1].scenario.name == ""
         assert len({level.label for level in one.levels}) == len(one.levels)
+
+
+def test_no_bug_is_planted_in_what_is_compiled(monkeypatch):
+    """It would have no effect, and every cell would say that nothing shows it."""
+    monkeypatch.setattr("simulator.world.world.__file__", "/site/world.cpython-313.so")
+
+    with pytest.raises(BadInput, match="install the pure package"), planted(lambda _: None):
+        pass
