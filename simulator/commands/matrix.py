@@ -52,13 +52,15 @@ def execute(options: argparse.Namespace) -> int:
 
     Raises:
         WrongUsage: there is no such row or column.
-        BadInput: a file cannot be written.
+        BadInput: a file cannot be written, or the package is compiled.
     """
+    from simulator.matrix.patching import refuse_compiled
     from simulator.matrix.values import NOT_SHOWN
 
     if options.trace is not None and options.cell is None:  # Which run would that be?
         raise WrongUsage("goes with --cell ROW COLUMN:", "--trace", str(options.trace))
     rows, columns = _chosen(options)
+    refuse_compiled()  # Here, and not in a worker of many.
     matrix = {
         row: tuple(cell for cell in cells if cell.column in columns)
         for row, cells in _matrix(rows, options).items()

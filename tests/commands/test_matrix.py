@@ -106,3 +106,10 @@ def test_what_is_not_there_cannot_be_asked_for(ask, arguments):
     code, _ = ask(*arguments)
 
     assert code == 64
+
+
+def test_where_no_bug_can_be_planted_no_cell_is_reckoned(monkeypatch, capsys):
+    monkeypatch.setattr("simulator.world.world.__file__", "/site/world.cpython-313.so")
+
+    assert main(["matrix"]) == 65
+    assert "no bug can be planted in what is compiled" in capsys.readouterr().err
