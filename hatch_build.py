@@ -84,14 +84,13 @@ class Compiled(BuildHookInterface):  # type: ignore[type-arg]
         """Compile, unless the wheel only points to a checkout."""
         if self.target_name != "wheel" or version == "editable":
             return
-        self._folder = tempfile.mkdtemp()
-        for built in compile_into(Path(self._folder), self.config["modules"]):
-            build_data["force_include"][str(Path(self._folder, built))] = built
+        self._folder = tempfile.TemporaryDirectory()  # Gone with us, if the compiler fails.
+        for built in compile_into(Path(self._folder.name), self.config["modules"]):
+            build_data["force_include"][str(Path(self._folder.name, built))] = built
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
 
     def finalize(self, *_: Any) -> None:
         """What was built is in the wheel."""
         if hasattr(self, "_folder"):
-            shutil.rmtree(self._folder)
-
+            self._folder.cleanup()
