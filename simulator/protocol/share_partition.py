@@ -12,7 +12,8 @@
    unless it was delivered group.share.delivery.count.limit times: then it is archived.
 5. What changes a record for longer than a lock is written (`StateWritten`) before it is answered.
    A new leader knows what was written: what was acquired is available again, and a delivery that
-   nobody gave an account of is not counted.
+   nobody gave an account of is not counted. So each death of a leader may give a record out once
+   more than the limit says ("memory of the in-flight delivery will be lost", KIP-932).
 6. Acknowledgements of what lies below the start are ignored: somebody else, or retention, was
    faster.
 

@@ -44,6 +44,7 @@ def expired(member, records=ONE):
 
 LOADED = ("share_loaded", *PLACE, 0)
 ELSEWHERE = ("@other", *LOADED)
+CRASHED = ("node_crashed", "process", "after_append")
 MOVED = ("share_start_moved", *PLACE, 1)
 ARCHIVED = ("share_archived", *PLACE, 0, 0, 5)
 
@@ -136,8 +137,28 @@ def test_as_often_as_the_limit_is_kept_and_more_often_is_broken():
     assert not share_delivered_at_most(2)(told(*_delivered(3)))
 
 
-def test_of_deliveries_that_a_lost_leader_counted_it_cannot_tell():
-    verdict = share_delivered_at_most(2)(told(LOADED, *_delivered(2), LOADED, acquired("b")))
+def test_a_delivery_that_a_dead_leader_had_not_written_does_not_count():
+    """KIP-932: "memory of the in-flight delivery will be lost"; each death costs one at most."""
+    held = (LOADED, acquired("a"), CRASHED, LOADED)
+
+    assert share_delivered_at_most(2)(told(*held, *_delivered(2)))
+    assert share_delivered_at_most(2)(told(*held, acquired("a"), CRASHED, LOADED, *_delivered(2)))
+    assert not share_delivered_at_most(2)(told(*held, *_delivered(3)))
+
+
+@pytest.mark.parametrize("settled", [expired("a"), ("share_released", *PLACE, *ONE, "a"),
+                                     said("a", "release")])  # fmt: skip
+def test_a_delivery_of_which_an_account_was_given_counts_after_the_leaders_death(settled):
+    delivered = (LOADED, acquired("a"), settled, CRASHED, LOADED)
+
+    assert share_delivered_at_most(2)(told(*delivered, *_delivered(1)))
+    assert not share_delivered_at_most(2)(told(*delivered, *_delivered(2)))
+
+
+@pytest.mark.parametrize("lost", [("node_crashed", "power", "at"), ("node_crashed", "disk", "at"),
+                                  ELSEWHERE])  # fmt: skip
+def test_of_deliveries_that_a_lost_leader_had_written_it_cannot_tell(lost):
+    verdict = share_delivered_at_most(2)(told(LOADED, *_delivered(2), lost, LOADED, acquired("b")))
 
     assert verdict.status is Status.CANNOT_TELL
     assert "lost" in verdict.why

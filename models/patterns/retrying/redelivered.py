@@ -1,9 +1,11 @@
 """Redelivery by the broker: who fails gives the record back, and somebody is given it again.
 
 In a share group (KIP-932) the broker counts how often a record was delivered, whoever had it, and
-ends it at group.share.delivery.count.limit. Where nobody counts for all, each instance counts for
-itself: with a limit of n, and i instances, a record is tried up to n x i times (Particular's
-documentation says so of NServiceBus on several instances; MassTransit/MassTransit#2076).
+ends it at group.share.delivery.count.limit. The count is written with what becomes of a delivery,
+so each death of the partition's leader may cost one attempt more. Where nobody counts for all, each
+instance counts for itself: with a limit of n, and i instances, a record is tried up to n x i times
+(Particular's documentation says so of NServiceBus on several instances;
+MassTransit/MassTransit#2076).
 """
 
 from typing import Any
