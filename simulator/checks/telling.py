@@ -13,7 +13,7 @@ from simulator.checks.case import Case, events_of
 from simulator.checks.sentences import at, names, parts, seconds, sentence, short
 from simulator.trace.trace import FlatEntry
 
-UNHEARD = frozenset(("target_down", "stale_connection"))
+UNHEARD = frozenset(("target_down", "stale_connection", "copy"))
 
 Line = tuple[int | None, str]
 

@@ -12,9 +12,11 @@ cannot wait: its calls happen at once, as calls of a library in its own process 
 node may crash just before any of them (points `store-0`, `store-1`, ...). A lock that it would have
 to wait for refuses it (`LockNotAvailable`).
 
-A connection is a session. The store learns that its client is gone when the client's process died
-or closed it; of a machine that lost its power, or that a partition cut off, it learns only by
-idle_in_transaction_session_timeout, or when tcp_keepalives_idle is over.
+A connection is a session, and what a client sends on it runs once: TCP doubles nothing, and drivers
+(libpq, JDBC) send nothing again by themselves, so nothing comes of a `Duplicate` of a request. The
+store learns that its client is gone when the client's process died or closed it; of a machine that
+lost its power, or that a partition cut off, it learns only by idle_in_transaction_session_timeout,
+or when tcp_keepalives_idle is over.
 """
 
 from collections.abc import Mapping, Sequence
@@ -106,6 +108,7 @@ class StoreNode:
             self._carry_out(node, sessions.handle(session, request, node.now_us))
 
         node.on_request = serve
+        node.asked_once = True
 
     def transact(self, node: "Node", body: TransactRequest) -> Any:
         """Run one transaction in one step: its TransactResponse.

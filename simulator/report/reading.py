@@ -105,7 +105,7 @@ class _Reader:
     def message_dropped(self, entry: FlatEntry) -> None:
         message, source, target, api, reason = entry[4][1:6]
         began = self.messages.get(message)
-        if began is None:
+        if began is None or reason == "copy":  # The message itself arrives.
             return
         for lane, to, event_ids, where in self._carried(api, source, target, began[4][5]):
             self.draft(

@@ -83,7 +83,13 @@ class Drop:
 
 @attrs.frozen
 class Duplicate:
-    """The nth message of this class arrives twice, the copy `later_ms` after the original."""
+    """The nth message of this class arrives twice, the copy `later_ms` after the original.
+
+    TCP doubles nothing: the copy stands for a first attempt, on a connection that the client gave
+    up, which is read behind its second attempt. Kafka's clients and brokers ask again by
+    themselves, and calls are asked again by what lies between. Nothing comes of a doubled answer,
+    or of a doubled request to a store. See `simulator.world.network`, rule 6.
+    """
 
     fault_class: ClassVar[str] = "duplicate"
 

@@ -49,7 +49,7 @@ class Link:
     Args:
         latency: the delay law of one message on the way.
         loss: the probability that a message never arrives.
-        duplicate: the probability that a message arrives twice.
+        duplicate: the probability that a message arrives twice; see `Duplicate` for what that is.
         ordered: whether a connection keeps its order, as TCP does.
         messages: to which messages (a pattern of class names) loss and duplicate apply.
     """

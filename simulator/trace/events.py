@@ -170,8 +170,8 @@ class MessageDelivered(Event):
 
 @attrs.frozen
 class MessageDropped(Event):
-    """reason: loss, cut, behind_a_loss (TCP delivers nothing behind a gap), target_down or
-    stale_connection.
+    """reason: loss, cut, behind_a_loss (TCP delivers nothing behind a gap), target_down,
+    stale_connection or copy (of a doubled message: TCP hands nothing over twice).
     """
 
     message: int

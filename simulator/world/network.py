@@ -11,9 +11,16 @@ machine that loses its power tells nobody. A server that wants to know (`watch`)
 when the client's side is gone, behind what is on its way; a gap does not keep it from that, a cut
 link does.
 Rule 5: what is on its way when a link is cut is lost.
+Rule 6: TCP hands nothing over twice. A doubled request is one whose client had sent it before, on a
+connection that it then gave up: the server reads that after all (SocketServer.scala handles what it
+has received of a connection that is closed), behind the second attempt. So the copy comes over a
+connection of its own: it waits for nothing on the living one, and nobody hears its answer. No
+answer is doubled, and no request where clients ask once (`asked_once`). An unordered link carries
+datagrams: any of them may be heard twice.
 
 Not modelled: bandwidth, TCP retransmission (a loss is final; `Clog` is the retransmission that
-arrives late), name resolution, TLS.
+arrives late), name resolution, TLS; the timeout after which a client asks again (the attempt that
+is answered sets out when the one that was given up would have).
 """
 
 from collections.abc import Callable
@@ -196,6 +203,14 @@ class Connection:
                 self.client.watched.pop(self.number, None)
                 self.tell_server()
 
+    def given_up(self) -> Lane:
+        """The way there of another connection to the same process, which the client has closed."""
+        network = self.there.route.network
+        other = network.connect(self.client, self.server, self._answered, self._closed)
+        other.close()
+        other.there.incarnation = self.server.incarnation
+        return other.there
+
     def watch(self, ended: Callable[[], None]) -> None:
         """The server wants to know when the client closes the connection, or its process dies."""
         self._ended = ended
@@ -357,7 +372,12 @@ class Network:
     def duplicated(self, item: tuple[Any, ...], later_us: int) -> None:
         """Let the message of an item arrive once more, `later_us` after its first arrival."""
         lane, _, _, plan, number, seq = item
-        route = lane.route
+        route, connection = lane.route, lane.connection
+        if route.link.ordered:
+            if lane is connection.back or route.target.asked_once:
+                _drop(item, "copy")
+                return
+            item = (connection.given_up(), *item[1:])
         now = int(self.kernel.now)
         self.trace.record(
             now,

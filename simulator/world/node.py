@@ -40,6 +40,10 @@ class Node:
         name: unique in its world.
         boot: called at the start and after each restart; it sets `on_request`, starts
             processes, and reads the disk.
+
+    Attributes:
+        asked_once: whether its clients send no request again by themselves, so that none is
+            doubled on the way.
     """
 
     def __init__(self, world: "World", name: str, boot: Boot) -> None:
@@ -56,6 +60,7 @@ class Node:
         self.connections: dict[int, Connection] = {}
         self.watched: dict[int, Connection] = {}  # Those of its own that a server watches.
         self.on_request: Callable[[Connection, int, Any], None] | None = None
+        self.asked_once = False
         self._boot = boot
         self._processes: dict[int, Process] = {}
         self._started = 0

@@ -14,7 +14,7 @@ from simulator.protocol import assignors_sticky
 from simulator.protocol.assignors import ASSIGNORS, assign_range
 from simulator.protocol.names import TopicPartition
 from simulator.protocol.variant import Variant
-from simulator.scenario.faults import Crash, Drop, FaultPlan, Pause
+from simulator.scenario.faults import Crash, Drop, Duplicate, FaultPlan, Pause
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.topology import Topic, Topology
 from simulator.scenario.workload import WorkItem
@@ -301,6 +301,30 @@ def test_a_static_member_whose_instance_id_another_takes_is_fenced_and_stops():
     late = [event for node, event in of(trace, "record_polled", since_ms=10_000)]
     assert len(late) > 50
     assert {node for node, _ in of(trace, "record_polled", since_ms=10_001)} == {"m-1"}
+
+
+@pytest.mark.parametrize("later_ms", [0, 4_000])
+def test_a_static_member_is_fenced_by_an_own_join_that_was_given_up_and_is_read_late(later_ms):
+    """It says no member id, so it is taken for another process: ClassicGroup.replaceStaticMember.
+
+    The copy is what the member sent before, on another connection; it hears of it by the join that
+    waits, or by its next heartbeat.
+    """
+    stopped = {}
+
+    def life(node, consumer, number):
+        consumer.subscribe(["orders"])
+        try:
+            while True:
+                yield consumer.poll(500)
+        except FencedInstance as fenced:
+            stopped[node.name] = str(fenced)
+
+    join = Duplicate("m-0", "broker-0", "JoinGroupRequest", later_ms=later_ms)
+    trace = grouped(life, each=static(), faults=[join])
+
+    assert stopped == {"m-0": "FENCED_INSTANCE_ID: m-0"}
+    assert {node for node, _ in of(trace, "record_polled", since_ms=17_000)} == {"m-1", "m-2"}
 
 
 def test_a_static_member_that_stalls_says_nothing_and_one_that_closes_neither():

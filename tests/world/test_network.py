@@ -48,12 +48,60 @@ def test_a_dropped_answer_leaves_a_request_that_was_heard():
     assert two.answers == []
 
 
-def test_a_duplicated_message_is_heard_twice():
+def test_a_duplicated_request_is_heard_twice_and_its_answer_once():
+    """The copy comes from a connection that its client has given up."""
     two = pair(Duplicate("client", "server", "Ping", later_ms=3))
     two.ask_at(0)
     two.run()
 
     assert two.heard == [(1_000, 0), (4_000, 0)]
+    assert two.answers == [(2_000, 0, "Pong")]
+
+
+def test_a_copy_holds_up_nothing_and_breaks_nothing_on_the_living_connection():
+    """Nor is it held up: the connection that was given up has an order of its own."""
+    two = pair(Duplicate("client", "server", "Ping", later_ms=3),
+               Partition(("client",), ("server",), 4, 5, symmetric=False))  # fmt: skip
+    two.ask_at(0, 2_500, 6_000)
+    two.run()
+
+    assert two.heard == [(1_000, 0), (3_500, 1), (7_000, 2)]
+    assert two.dropped() == [("Ping", "cut")]
+
+
+def test_a_copy_is_not_heard_by_another_process_than_the_one_it_was_sent_to():
+    two = pair(Duplicate("client", "server", "Ping", later_ms=30),
+               Crash("server", at_ms=5, down_ms=5))  # fmt: skip
+    two.ask_at(0)
+    two.run()
+
+    assert two.heard == [(1_000, 0)]
+    assert two.dropped() == [("Ping", "stale_connection")]
+
+
+@pytest.mark.parametrize("end", ["answer", "request of who is asked once"])
+def test_tcp_hands_nothing_over_twice(end):
+    ends = ("server", "client", "Pong") if end == "answer" else ("client", "server", "Ping")
+    two = pair(Duplicate(*ends, later_ms=3))
+    two.world.nodes["server"].asked_once = True
+    two.ask_at(0)
+    two.run()
+
+    assert two.heard == [(1_000, 0)]
+    assert two.answers == [(2_000, 0, "Pong")]
+    assert two.dropped() == [(ends[2], "copy")]
+
+
+@pytest.mark.parametrize("end", ["answer", "request"])
+def test_a_datagram_is_heard_twice_by_anybody(end):
+    ends = ("server", "client", "Pong") if end == "answer" else ("client", "server", "Ping")
+    two = pair(Duplicate(*ends, later_ms=3), link=Link(ordered=False))
+    two.world.nodes["server"].asked_once = True
+    two.ask_at(0)
+    two.run()
+
+    assert [at_us for at_us, *_ in two.answers] == [2_000, 5_000]
+    assert two.dropped() == []
 
 
 def test_a_late_message_holds_up_those_behind_it_on_its_connection():
