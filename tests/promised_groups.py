@@ -150,7 +150,7 @@ def _followed(commits: _Commits) -> dict[str, Callable[[Any], None]]:
         "position_reset": commits.on_reset,
         "node_crashed": commits.on_crash,
         "offset_committed": commits.on_committed,
-        "group_loaded": commits.coordinators.on_loaded,
+        **commits.coordinators.observers(),
     }
 
 

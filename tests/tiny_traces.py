@@ -5,6 +5,7 @@
 Topic `orders`, partition 0 (or `@1` after the word) and group `billing` go without saying.
 """
 
+from simulator.protocol.names import OFFSETS_TOPIC
 from simulator.trace.events import EVENTS
 from simulator.trace.trace import Trace
 
@@ -98,6 +99,11 @@ def leads(partition, epoch, end=0):
     return ("became_leader", TOPIC, partition, int(epoch), int(end))
 
 
+def coordinates(partition, epoch):
+    """What is loaded next is of this partition of the groups'."""
+    return ("became_leader", OFFSETS_TOPIC, partition, int(epoch), 0)
+
+
 def follows(partition, epoch, leader):
     return ("became_follower", TOPIC, partition, int(epoch), leader)
 
@@ -139,7 +145,7 @@ def lost_answer(_, event_id):
 WORDS = {word.__name__: word for word in (
     sent, acked, failed, polled, started, processed, applied, committed, assigned, revoked, lost,
     reset, found_cut, crashed, restarted, lost_answer, appended, replicated, truncated, recovered,
-    mark, leads, follows, elected, in_sync, trimmed, cleaned, opened, ended, loaded,
+    mark, leads, coordinates, follows, elected, in_sync, trimmed, cleaned, opened, ended, loaded,
 )}  # fmt: skip
 
 ENDINGS = {

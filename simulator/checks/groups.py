@@ -25,12 +25,14 @@ class _Commits:
     def __init__(self) -> None:
         self.cases = Cases()
         self.count = 0
-        self._coordinators = Coordinators()
+        self.coordinators = Coordinators()
         self._last: dict[Place, FlatEntry] = {}
         self._first: dict[Place, FlatEntry | None] = {}  # None: after it came a seek.
 
     def on_loaded(self, entry: FlatEntry) -> None:
-        self._coordinators.on_loaded(entry)
+        self.coordinators.on_loaded(entry)
+        if self.coordinators.tells_late(entry):
+            return
         group = entry[4][1]
         for place in [place for place in self._first if place[0] == group]:
             del self._first[place]
@@ -39,10 +41,10 @@ class _Commits:
         self.count += 1
         place = entry[4][1:4]
         if place in self._first:
-            if self._coordinators.tells_late(entry):
+            if self.coordinators.tells_late(entry):
                 self._compare(entry, self._first[place])
                 return
-        elif not self._coordinators.tells_late(entry):
+        elif not self.coordinators.tells_late(entry):
             self._first[place] = entry
         self._compare(self._last.get(place), entry)
         self._last[place] = entry
@@ -70,6 +72,7 @@ def _committed_never_regresses() -> Watching:
         return commits.cases.verdict("committed_never_regresses", commits.count)
 
     observers = {
+        "became_leader": commits.coordinators.on_led,
         "group_loaded": commits.on_loaded,
         "offset_committed": commits.on_committed,
         "position_reset": commits.on_reset,

@@ -72,7 +72,7 @@ def _drained() -> Watching:
         "partitions_assigned": on_assigned,
         "record_polled": on_polled,
         "offset_committed": on_committed,
-        "group_loaded": coordinators.on_loaded,
+        **coordinators.observers(),
         **ending.observers(),
     }
     return Watching(observers, finish)

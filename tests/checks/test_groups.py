@@ -55,6 +55,23 @@ def test_who_coordinates_again_is_no_former_coordinator():
     assert committed_never_regresses(tiny(*again, "b0: committed 8"))
 
 
+NEWER = ("b0: coordinates 0", "b0: loaded", "b2: coordinates 2", "b2: loaded", "b2: committed 6")
+OLDER = ("b1: coordinates 1", "b1: loaded")
+
+
+def test_who_learns_late_that_it_was_to_coordinate_is_a_former_coordinator():
+    """It stood still when it was elected, and when its successor was."""
+    assert committed_never_regresses(tiny(*NEWER, *OLDER, "b1: committed 5", "b2: committed 7"))
+    assert not committed_never_regresses(tiny(*NEWER, *OLDER, "b2: committed 5"))
+
+
+def test_the_leader_epochs_of_another_partition_do_not_count():
+    other = ("b1: coordinates@1 7", "b1: loaded audit")
+
+    assert not committed_never_regresses(tiny(*NEWER, *other, *OLDER, "b2: committed 5"))
+    assert committed_never_regresses(tiny(*NEWER, *other, *OLDER, "b1: committed 5"))
+
+
 def test_a_run_without_commits_reaches_nothing():
     assert committed_never_regresses(tiny("quiet")).reached == 0
 

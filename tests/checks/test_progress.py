@@ -25,6 +25,14 @@ def test_what_a_former_coordinator_tells_late_was_committed_before():
     assert not drained(tiny(*read, "b1: committed 3", "quiet"))
 
 
+def test_who_learns_late_that_it_was_to_coordinate_makes_nobody_a_former_coordinator():
+    newer = ("b2: coordinates 2", "b2: loaded", "b1: coordinates 1", "b1: loaded")
+    read = (*WRITTEN, "c: polled e1 4", "b0: coordinates 0", "b0: loaded", "b0: committed 3")
+
+    assert drained(tiny(*read, *newer, "b2: committed 5", "quiet"))
+    assert not drained(tiny(*read, *newer, "b2: committed 4", "b1: committed 5", "quiet"))
+
+
 def test_what_nobody_was_given_is_not_drained():
     verdict = drained(tiny(*WRITTEN, "quiet"))
 
