@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 Handler = Callable[..., Any]
 HandlerFactory = Callable[[Context], Handler]
 RETRY_PAUSE_US = 100 * MICROS_PER_MS
+AGAIN_MS = 100  # So long does an instance whose commit was refused wait for records.
 RANDOM_GROUPS = 2**31
 
 
@@ -62,6 +63,7 @@ class Service:
         self._cluster = cluster
         self._factory = factory
         self._busy: dict[str, int] = {}  # node -> the incarnation that is handling a record
+        self._owing: dict[str, int] = {}  # node -> the incarnation whose last commit was refused
         self._ended: dict[str, int] = {}  # node -> the incarnation that has given up
         self._stopping: dict[str, int] = {}  # node -> the incarnation that was asked to end
         self._consumers: dict[str, Consumer] = {}
@@ -150,8 +152,11 @@ class Service:
             if parallel is not None:
                 yield from parallel.live()  # Until it is asked to end.
             while self._stopping.get(node.name) != node.incarnation:
-                records = yield consumer.poll(timeout_ms)
+                owing = self._owing.get(node.name) == node.incarnation
+                records = yield consumer.poll(min(timeout_ms, AGAIN_MS) if owing else timeout_ms)
                 if not records:
+                    if owing:
+                        yield from self._settle(node, consumer)
                     continue
                 self._busy[node.name] = node.incarnation
                 if not node.point("after_poll"):
@@ -163,6 +168,19 @@ class Service:
         self._busy.pop(node.name, None)
         self._ended[node.name] = node.incarnation
         yield consumer.close()
+
+    def _settle(self, node: "Node", consumer: "Consumer") -> Steps:
+        """Try a refused commit again, if what it was about is still this instance's.
+
+        A cooperative member keeps its partitions over a rebalance and is not given their records
+        again: "You can try completing the rebalance by calling poll() and then retry the operation"
+        (RebalanceInProgressException of ConsumerCoordinator.java). So does one of KIP-848 whose
+        epoch was stale.
+        """
+        if consumer.assignment():
+            yield from self._committing(node, consumer)(None)
+        else:
+            del self._owing[node.name]
 
     def _in_parallel(
         self, consumer: "Consumer", context: Context, handler: Handler
@@ -207,9 +225,8 @@ class Service:
         draw = node.source(f"group@{node.name}", "choice", Pick(RANDOM_GROUPS))
         return f"-{node.name.rpartition('-')[2]}-{draw():08x}"
 
-    @staticmethod
     def _committing(
-        node: "Node", consumer: "Consumer"
+        self, node: "Node", consumer: "Consumer"
     ) -> Callable[[Mapping[Any, int] | None], Steps]:
         """The steps of a commit."""
         before, after = node.crash_point("before_commit"), node.crash_point("after_commit")
@@ -225,9 +242,12 @@ class Service:
                     continue  # It may have happened; to commit the same again does no harm.
                 except FencedInstance:
                     raise  # Another has this member's group.instance.id: nothing can mend that.
-                except KafkaError:
-                    return False  # The next poll rejoins the group; its new owner commits.
+                except KafkaError:  # The next poll rejoins the group.
+                    if self.serving.commit == "after" and self.serving.parallel is None:
+                        self._owing[node.name] = node.incarnation
+                    return False
                 break
+            self._owing.pop(node.name, None)
             if after is not None and not after():
                 yield node.event()
             return True

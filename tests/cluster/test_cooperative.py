@@ -4,10 +4,13 @@ Ownership is read off the trace. At any time a partition belongs to one member o
 for members that the coordinator has removed and that do not know it yet.
 """
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.checks.delivery import never_applied_twice
+from simulator.checks.progress import drained
 from simulator.cluster.consumer import RebalanceListener
 from simulator.errors import FencedInstance, KafkaError
 from simulator.protocol import assignors_sticky
@@ -19,6 +22,7 @@ from simulator.scenario.scenario import Scenario
 from simulator.scenario.topology import Topic, Topology
 from simulator.scenario.workload import WorkItem
 from simulator.study.simulate import simulate
+from tests.promised_groups import group_orders
 from tests.reading import BROKER as QUICK
 from tests.reading import SETTINGS
 
@@ -473,3 +477,24 @@ def test_an_assignor_that_breaks_that_is_caught(monkeypatch, strategy, twin, sai
 
     faults = _Owning().follow(grouped(joining(0, 4_000, 8_000), **run)).faults
     assert any(said in fault for fault in faults)
+
+
+# --- Services ----------------------------------------------------------------------------------
+
+
+def test_a_service_commits_again_what_a_rebalance_refused_if_it_keeps_its_partitions():
+    """It is given nothing again, and nothing more is sent: nobody else will commit it.
+
+    RebalanceInProgressException: "poll() and then retry the operation".
+    """
+    crash = Crash("billing-2", at_ms=2_900, down_ms=600)
+    trace = simulate(attrs.evolve(group_orders("cooperative"), faults=FaultPlan((crash,))))
+
+    refused = [entry for entry in trace.of("commit_answered") if entry[4][-1] != "NONE"]
+    assert {entry[4][-1] for entry in refused} == {"REBALANCE_IN_PROGRESS"}
+    node, place = refused[-1][2], refused[-1][4][:5]
+    late = [entry for entry in trace.of("commit_answered") if entry[0] > refused[-1][0]]
+    assert (node, (*place, "NONE")) in [(entry[2], entry[4]) for entry in late]
+    assert trace.flat[-1][4] == ("run_ended", "quiet")
+    assert drained(trace)
+    assert never_applied_twice(trace)
