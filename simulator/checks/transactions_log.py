@@ -4,6 +4,8 @@
 2. A marker ends all open batches of its producer in its partition; one that comes again, because
    the first was not answered, ends nothing more.
 3. What a former leader cuts off its log is gone, and so are the ends that it had written.
+4. What a former leader writes that has not heard of its successor is in no log that counts, and
+   where its successor writes, what it had written there before is gone.
 
 Not modelled: what a loss of power takes from a log, which nobody tells of batch by batch.
 """
@@ -65,10 +67,12 @@ class TransactionLog:
         self.ended = 0
         self._last: dict[tuple[Where, int], list[Written]] = {}  # Those that the last end ended.
         self._at: dict[Where, dict[int, Written]] = {}
+        self._leaders: dict[Where, tuple[int, str]] = {}  # The newest: its epoch, and who it is.
 
     def observers(self) -> dict[str, Observer]:
         """For a check's own observers to be joined with."""
         return {
+            "became_leader": self._led,
             "transaction_began": self._began,
             "transaction_state_changed": self._changed,
             "transaction_loaded": self._changed,
@@ -86,6 +90,14 @@ class TransactionLog:
         found = {one.seq: one for placed in self._at.values() for one in placed.values()}
         return [found[seq] for seq in sorted(found)]
 
+    def _led(self, entry: FlatEntry) -> None:
+        where, epoch = entry[4][1:3], entry[4][3]
+        self._leaders[where] = max(self._leaders.get(where, (-1, "")), (epoch, entry[2]))
+
+    def _is_former(self, where: Where, node: str) -> bool:
+        """Whether a leader has a successor of which it has not heard."""
+        return self._leaders.get(where, (-1, node))[1] != node
+
     def _began(self, entry: FlatEntry) -> None:
         self.owners[entry[4][2]] = entry[4][1]
 
@@ -99,14 +111,20 @@ class TransactionLog:
         if event[5] not in self.owners or not event[4]:  # Markers have no records.
             return
         written = Written(entry)
+        if self._is_former(written.where, written.writer):
+            return
         placed = self._at.setdefault(written.where, {})
         for offset in range(written.base, written.end):
+            if offset in placed:
+                self._forget(placed[offset])
             placed[offset] = written
         self.open.setdefault((written.where, event[5]), []).append(written)
 
     def _ends(self, entry: FlatEntry) -> None:
         seq, _, node, _, (_, topic, partition, offset, producer_id, _, result) = entry
         which = (topic, partition), producer_id
+        if self._is_former(which[0], node):
+            return
         ended = self.open.pop(which, None)
         if ended is None:
             ended = self._last.get(which, [])

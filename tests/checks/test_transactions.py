@@ -92,6 +92,35 @@ def test_what_is_aborted_or_open_is_for_nobody(events, status):
     assert aborted_is_never_read(told(*events)).status is status
 
 
+def leads(epoch, node):
+    return (f"@{node}", "became_leader", "bills", 0, epoch, 0)
+
+
+ONE_DONE = (ending("commit", "e1"), ended("commit"))
+TWO = (began(), began(8, "other"))
+
+
+@pytest.mark.parametrize("late", [leads(0, "old"), leads(1, "old")])
+def test_what_a_leader_writes_that_has_not_heard_of_its_successor_is_in_no_log(late):
+    """It writes another record where its successor has written one, and an end of its own."""
+    new = (*TWO, leads(2, "new"), wrote(0, "e1", node="new"), marker(1, node="new"), late)
+    old = (wrote(0, "e2", producer_id=8, node="old"), marker(1, "abort", node="old"))
+    trace = told(*new, *old, *ONE_DONE, polled(0, "e1"), *QUIET)
+
+    for check in (aborted_is_never_read, transactions_atomic, transactions_end):
+        assert check(trace).status is KEPT
+
+
+def test_what_a_leader_wrote_where_its_successor_writes_is_gone():
+    """Nobody ends it: it is not open, though its writer may never come back to cut it off."""
+    old = (*TWO, leads(0, "old"), wrote(0, "e2", producer_id=8, node="old"))
+    new = (leads(1, "new"), wrote(0, "e1", node="new"), marker(1, node="new"))
+    other = state("CompleteAbort", "other", 8)
+
+    assert transactions_end(told(*old, other, *QUIET)).status is BROKEN
+    assert transactions_end(told(*old, *new, *ONE_DONE, other, *QUIET)).status is KEPT
+
+
 def test_a_group_that_reads_uncommitted_records_may_be_left_out():
     trace = told(began(), wrote(0, "e1"), polled(0, "e1", group="dirty"))
 
