@@ -3,6 +3,8 @@
 drained  every acknowledged record of a topic that a group reads was given to the group, and, if
          the group commits at all, its committed offset has passed it
 
+What a transaction aborts is for nobody: a partition that ends with it is not asked about.
+
 Not modelled: how long it took (a measure tells); records whose offset the client was not told
 (acks=0); single records that were jumped over (never_lost finds those).
 """
@@ -10,14 +12,16 @@ Not modelled: how long it took (a measure tells); records whose offset the clien
 from simulator.checks.check import Check, Watching
 from simulator.checks.coordinators import Coordinators
 from simulator.checks.ending import NOBODY_READS, Ending
+from simulator.checks.leading import joined
+from simulator.checks.transactions_log import TransactionLog
 from simulator.checks.verdict import Cases, Status, Verdict
-from simulator.trace.trace import FlatEntry
+from simulator.trace.trace import FlatEntry, Observer
 
 Place = tuple[str, str, int]
 
 
 def _drained() -> Watching:
-    ending, coordinators = Ending(), Coordinators()
+    ending, coordinators, log = Ending(), Coordinators(), TransactionLog()
     written: dict[tuple[str, int], tuple[int, int, str]] = {}  # highest offset, entry, event
     given: dict[Place, int] = {}
     committed: dict[Place, int] = {}
@@ -56,7 +60,8 @@ def _drained() -> Watching:
         cases, reached = Cases(), 0
         for group, topics in reads.items():
             for (topic, partition), (offset, seq, event_id) in written.items():
-                if topic not in topics:
+                batch = log.holding((topic, partition), offset)
+                if topic not in topics or (batch is not None and batch.result == "abort"):
                     continue
                 reached += 1
                 place = (group, topic, partition)
@@ -67,15 +72,14 @@ def _drained() -> Watching:
                     cases.add(f"{said}, and {group} {behind} at last", (seq,), (event_id,))
         return cases.verdict("drained", reached, open_because=ending.open_because)
 
-    observers = {
+    own: dict[str, Observer] = {
         "record_acknowledged": on_acknowledged,
         "partitions_assigned": on_assigned,
         "record_polled": on_polled,
         "offset_committed": on_committed,
-        **coordinators.observers(),
-        **ending.observers(),
     }
-    return Watching(observers, finish)
+    told = joined(own, coordinators.observers(), ending.observers(), log.observers())
+    return Watching(told, finish)
 
 
 def _behind(given: int, committed: int, last: int) -> str:

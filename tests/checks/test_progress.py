@@ -42,6 +42,13 @@ def test_what_nobody_was_given_is_not_drained():
     )
 
 
+def test_what_a_transaction_aborts_at_a_partitions_end_is_for_nobody():
+    read = ("c: assigned", "p: opened", "b: appended 4 e1", "p: acked e1 4", "c: polled e0 3")
+
+    assert drained(tiny(*read, "b: ended 5 abort", "quiet"))
+    assert not drained(tiny(*read, "b: ended 5 commit", "quiet"))
+
+
 def test_what_is_not_committed_by_a_group_that_commits_is_not_drained():
     verdict = drained(tiny(*WRITTEN, "c: polled e1 4", "b: committed 4", "quiet"))
 
