@@ -77,7 +77,8 @@ class Cycles:
         self.order = options.order
         self.steps = Steps(options.steps_most)
         self.each = max(1, options.steps_most // SHARE)
-        self.graph = graph(operations, versions, ww_deps=options.ww_deps)
+        by_process = options.order == PROCESS
+        self.graph = graph(operations, versions, ww_deps=options.ww_deps, by_process=by_process)
         self._search()
 
     def _search(self) -> None:

@@ -40,15 +40,18 @@ class Graph:
     is_empty: bool
 
 
-def graph(operations: Operations, versions: Versions, *, ww_deps: bool) -> Graph:
-    """The dependencies that a history shows."""
+def graph(
+    operations: Operations, versions: Versions, *, ww_deps: bool, by_process: bool = False
+) -> Graph:
+    """The dependencies that a history shows; `by_process`, if only a process's own time counts."""
     source, target, kind = array("q"), array("q"), bytearray()
     _reads(operations, source, target)
     kind.extend(bytes([WR]) * len(source))
     if ww_deps:
         _writes(operations, versions, source, target)
         kind.extend(bytes([WW]) * (len(source) - len(kind)))
-    return Graph(source, target, kind, not source and not _any_order(operations))
+    is_empty = not source and not _any_order(operations, by_process=by_process)
+    return Graph(source, target, kind, is_empty)
 
 
 def _reads(operations: Operations, source: "array[int]", target: "array[int]") -> None:
@@ -83,14 +86,20 @@ def _writes(
                     target.append(then)
 
 
-def _any_order(operations: Operations) -> bool:
-    """Whether an ok operation had ended before another one was invoked."""
-    first = min((operations.ended[place] for place in _vertices(operations)
-                 if operations.outcome[place] == OK), default=None)
-    if first is None:
-        return False
-    return any(operations.invoked[place] > first for place in _vertices(operations)
-               if operations.invoked[place] != operations.ended[place])
+def _any_order(operations: Operations, *, by_process: bool) -> bool:
+    """Whether an ok operation had ended before another one (of its process) was invoked."""
+    ended, invoked = operations.ended, operations.invoked
+    lane_of = operations.process if by_process else bytes(len(operations))
+    first: dict[int, int] = {}
+    for place in _vertices(operations):
+        if operations.outcome[place] == OK:
+            lane = lane_of[place]
+            first[lane] = min(first.get(lane, ended[place]), ended[place])
+    return any(
+        invoked[place] > first.get(lane_of[place], invoked[place])
+        for place in _vertices(operations)
+        if invoked[place] != ended[place]
+    )
 
 
 def _vertices(operations: Operations) -> Iterator[int]:

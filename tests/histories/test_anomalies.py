@@ -284,6 +284,16 @@ def test_what_ended_before_another_began_is_something():
     assert judged("0 ok send x!a@0", "1 info send x!b").bad == ("unseen",)
 
 
+def test_where_clocks_cannot_be_compared_only_what_one_process_did_is_in_order():
+    """Two strangers, one after the other, show nothing then; one who goes on shows something."""
+    strangers = recorded("0 ok send x!a@0", "1 info send x!b").operations
+    one_goes_on = recorded("0 ok send x!a@0", "1 ok send x!b@1", "1 info send x!c").operations
+    by_process = Options(order="process")
+
+    assert judge_operations(strangers, by_process).bad == ("unseen", "empty-transaction-graph")
+    assert judge_operations(one_goes_on, by_process).bad == ("unseen",)
+
+
 def test_a_value_that_was_sent_twice_leaves_the_whole_undecided():
     """Whose record is it that was read? Nothing is inferred from it."""
     lines = ("0 fail send x!a", "0 ok send x!a@1", "1 ok poll x?a@1")
