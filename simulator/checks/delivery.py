@@ -7,6 +7,8 @@ never_invented         nothing is polled or applied that nobody sent
 
 Brokers' own entries are not asked: a broker that lost its disk forgot that it did.
 
+What was acknowledged and then aborted was taken back, and is not lost.
+
 An event of which no table is ever changed is applied when its handler is done: its topic's
 readers may do something else than write to a store. Topics that no group was ever assigned are
 outside of `never_lost`. Effects of one transaction are recorded one right after the other, and
@@ -17,12 +19,34 @@ Not modelled: which group an effect is due to (an event is applied once any grou
 
 from simulator.checks.check import Check, Watching
 from simulator.checks.ending import NOBODY_READS, Ending
+from simulator.checks.transactions_log import ABORTED, TransactionLog
 from simulator.checks.verdict import Cases, Status, Verdict
 from simulator.trace.trace import FlatEntry
 
 
+class _Aborted:
+    """What was acknowledged and then aborted: all that its producer was told of is taken back."""
+
+    def __init__(self) -> None:
+        self.transactions = TransactionLog()
+        self._before: dict[str, list[FlatEntry]] = {}  # Of an event that is acknowledged again.
+
+    def remember(self, before: FlatEntry | None) -> None:
+        """An event is acknowledged, and may have been before: in this entry."""
+        if before is not None:
+            self._before.setdefault(before[4][1], []).append(before)
+
+    def whole(self, entry: FlatEntry) -> bool:
+        """Whether an event was aborted wherever it was acknowledged; last in this entry."""
+        every = (*self._before.get(entry[4][1], ()), entry)
+        return all(
+            self.transactions.result((topic, partition), offset, event_id) == ABORTED
+            for _, event_id, topic, partition, offset in (one[4] for one in every)
+        )
+
+
 def _never_lost() -> Watching:
-    ending = Ending()
+    ending, aborted = Ending(), _Aborted()
     waiting: dict[str, FlatEntry] = {}  # event -> its acknowledgement
     applied: set[str] = set()
     done: set[str] = set()
@@ -37,14 +61,14 @@ def _never_lost() -> Watching:
         if event_id in applied:
             stored.add(entry[4][2])
         else:
+            aborted.remember(waiting.get(event_id))
             waiting[event_id] = entry
 
     def on_applied(entry: FlatEntry) -> None:
         event_id = entry[4][4]
         if event_id not in applied:
             applied.add(event_id)
-            known = waiting.pop(event_id, None)
-            if known is not None:
+            if (known := waiting.pop(event_id, None)) is not None:
                 stored.add(known[4][2])
 
     def on_ended(entry: FlatEntry) -> None:
@@ -64,13 +88,12 @@ def _never_lost() -> Watching:
             _, event_id, topic, partition, offset = entry[4]
             if topic not in read:
                 outside += 1
-            elif topic in stored or event_id not in done:
+            elif (topic in stored or event_id not in done) and not aborted.whole(entry):
                 said = f"{event_id} was acknowledged ({topic}-{partition}@{offset})"
                 cases.add(f"{said} and never applied", (entry[0],), (event_id,))
         if acknowledged and not read:
             return Verdict("never_lost", Status.CANNOT_TELL, why=NOBODY_READS)
-        reached = acknowledged - outside
-        return cases.verdict("never_lost", reached, open_because=ending.open_because)
+        return cases.verdict("never_lost", acknowledged - outside, open_because=ending.open_because)
 
     observers = {
         "record_acknowledged": on_acknowledged,
@@ -78,6 +101,7 @@ def _never_lost() -> Watching:
         "processing_ended": on_ended,
         "partitions_assigned": on_assigned,
         "record_polled": on_polled,
+        **aborted.transactions.observers(),
         **ending.observers(),
     }
     return Watching(observers, finish)

@@ -17,6 +17,7 @@ from simulator.trace.trace import FlatEntry, Observer
 Where = tuple[str, int]
 
 OPEN = ""  # Instead of commit or abort.
+ABORTED = "abort"
 
 
 class Written:
@@ -84,6 +85,11 @@ class TransactionLog:
     def holding(self, where: Where, offset: int) -> Written | None:
         """The batch that lies at an offset, if it was written in a transaction."""
         return self._at.get(where, {}).get(offset)
+
+    def result(self, where: Where, offset: int, event_id: str) -> str | None:
+        """How the transaction of a record ended; None: it was in none."""
+        batch = self.holding(where, offset)
+        return batch.result if batch is not None and event_id in batch.event_ids else None
 
     def batches(self) -> list[Written]:
         """Every batch, each once, in order."""

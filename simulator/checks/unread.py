@@ -14,7 +14,7 @@ import attrs
 
 from simulator.checks.ending import NOBODY_READS, Ending
 from simulator.checks.sentences import at
-from simulator.checks.transactions_log import TransactionLog
+from simulator.checks.transactions_log import ABORTED, TransactionLog
 from simulator.checks.verdict import Cases, Status, Verdict
 from simulator.trace.trace import FlatEntry, Observer
 
@@ -147,17 +147,13 @@ class Excused:
         """Whether a record was removed or aborted."""
         return (
             self._removed.took(topic, partition, offset, event_id)
-            or self._ended(topic, partition, offset, event_id) == "abort"
+            or self._transactions.result((topic, partition), offset, event_id) == ABORTED
         )
 
     def is_uncommitted(self, topic: str, partition: int, offset: int, event_id: str) -> bool:
         """Whether a record belongs to a transaction that was aborted, or has not ended."""
-        return self._ended(topic, partition, offset, event_id) not in (None, "commit")
-
-    def _ended(self, topic: str, partition: int, offset: int, event_id: str) -> str | None:
-        """How the transaction of a record ended; None: it was in none."""
-        batch = self._transactions.holding((topic, partition), offset)
-        return batch.result if batch is not None and event_id in batch.event_ids else None
+        result = self._transactions.result((topic, partition), offset, event_id)
+        return result not in (None, "commit")
 
 
 def unread(

@@ -68,6 +68,25 @@ def test_where_readers_change_tables_a_finished_handler_does_not_count():
     assert [one.event_ids for one in never_lost(trace).evidence] == [("e2",)]
 
 
+def test_what_was_aborted_was_taken_back_and_is_not_lost():
+    """Its readers are never to be given it; of a transaction without an end it cannot be said."""
+    sent = ("c: assigned", "p: opened", "p: sent e1", "b: appended 0 e1", "p: acked e1 0")
+
+    assert never_lost(tiny(*sent, "b: ended 1 abort", "quiet"))
+    assert not never_lost(tiny(*sent, "b: ended 1 commit", "quiet"))
+    assert not never_lost(tiny(*sent, "quiet"))
+
+
+def test_what_was_aborted_is_lost_if_it_was_committed_as_well():
+    """The application handed it over twice, and was told of both."""
+    sent = ("c: assigned", "p: opened", "p: sent e1", "b: appended 0 e1", "p: acked e1 0")
+    again = ("p: sent e1", "b: appended 2 e1", "p: acked e1 2")
+
+    assert not never_lost(tiny(*sent, "b: ended 1 abort", *again, "b: ended 3 commit", "quiet"))
+    assert not never_lost(tiny(*sent, "b: ended 1 commit", *again, "b: ended 3 abort", "quiet"))
+    assert never_lost(tiny(*sent, "b: ended 1 abort", *again, "b: ended 3 abort", "quiet"))
+
+
 def test_a_topic_that_nobody_reads_is_outside_but_a_run_without_readers_is_undecided():
     elsewhere = tiny(*THROUGH, "quiet").flat
     unread = [entry for entry in elsewhere if entry[4][0] == "record_acknowledged"]

@@ -68,3 +68,20 @@ def test_a_run_that_was_cut_after_all_was_drained_is_kept():
 def test_without_readers_it_cannot_tell_and_without_records_it_reaches_nothing():
     assert drained(tiny(*WRITTEN[1:], "quiet")).status is Status.CANNOT_TELL
     assert drained(tiny("c: assigned", "quiet")).reached == 0
+
+
+def test_what_was_aborted_is_nobodys_to_be_given():
+    """The last that was not aborted is what must have arrived."""
+    aborted = ("p: sent e2", "b: appended 5 e2", "p: acked e2 5", "b: ended 6 abort")
+    both = (WRITTEN[0], "p: opened", *WRITTEN[1:], *aborted)
+
+    assert drained(tiny(*both, "c: polled e1 4", "b: committed 7", "quiet"))
+    assert not drained(tiny(*both, "quiet"))
+    committed = (*both[:-1], "b: ended 6 commit")
+    assert not drained(tiny(*committed, "c: polled e1 4", "b: committed 7", "quiet"))
+
+
+def test_where_all_was_aborted_nothing_is_left_to_arrive():
+    aborted = ("p: opened", "p: sent e1", "b: appended 4 e1", "p: acked e1 4", "b: ended 5 abort")
+
+    assert drained(tiny("c: assigned", *aborted, "quiet")).reached == 0
