@@ -44,18 +44,18 @@ def _answered_at_last() -> Watching:
             del waiting[event_id]
 
     def finish() -> Verdict:
-        cases = Cases()
+        # What was given up will not come back: that is certain, though what is only waited for
+        # still may, and is no case then.
+        cases, certain = Cases(), any(event_id in given_up for event_id in waiting)
         for event_id, entry in waiting.items():
             failed = given_up.get(event_id)
             if failed is not None:
                 said = f"{event_id} was handed over and given up ({failed[4][3]})"
                 cases.add(said, (entry[0], failed[0]), (event_id,))
-            else:
+            elif not (certain and ending.open_because):
                 said = f"{event_id} was handed over and never answered"
                 cases.add(said, (entry[0],), (event_id,))
-        # What was given up will not come back; what is only waited for still may.
-        every = all(event_id in given_up for event_id in waiting)
-        open_because = "" if every else ending.open_because
+        open_because = "" if certain else ending.open_because
         return cases.verdict("answered_at_last", sent, open_because=open_because)
 
     observers = {

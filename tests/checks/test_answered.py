@@ -46,6 +46,15 @@ def test_what_is_given_up_is_not_answered(error):
     assert verdict.entries == (0, 1)
 
 
+def test_what_was_given_up_is_certain_though_others_may_be_answered_yet():
+    """Broken beats unknown; and what is only waited for is no case, for nobody knows."""
+    cut = answered_at_last(with_failure(GIVEN_UP, "p: sent e2", "horizon"))
+    over = answered_at_last(with_failure(GIVEN_UP, "p: sent e2", "quiet"))
+
+    assert (cut.status, cut.cases, cut.entries) == (Status.BROKEN, 1, (0, 1))
+    assert (over.status, over.cases, over.entries) == (Status.BROKEN, 2, (0, 1, 2))
+
+
 def test_what_is_handed_over_again_is_waited_for_again():
     assert answered_at_last(with_failure(GIVEN_UP, "p: sent e1", "p: acked e1 3", "quiet"))
     assert not answered_at_last(with_failure(GIVEN_UP, "p: sent e1", "quiet"))
