@@ -8,7 +8,8 @@ The last two ask nothing of partitions: they hold across a change of their numbe
 made with care.
 
 A gap between offsets is no anomaly: markers and compaction leave them. After a new assignment, a
-reset or a seek a consumer may go back: that is redelivery, which never_delivered_twice counts.
+reset or a seek a consumer may go back: that is redelivery, which never_delivered_twice counts. So
+it may when it finds that its log was cut (KIP-320): what lies there now are other records.
 
 Not modelled: order between keys, between partitions, and between clients: Kafka promises none.
 """
@@ -47,7 +48,7 @@ def _partition_order() -> Watching:
             for topic, partition in partitions:
                 mine.pop((group, topic, partition), None)
 
-    def on_reset(entry: FlatEntry) -> None:
+    def on_new_position(entry: FlatEntry) -> None:
         _, _, node, _, (_, group, topic, partition, _, _) = entry
         mine = places.get(node)
         if mine:
@@ -64,7 +65,8 @@ def _partition_order() -> Watching:
         "partitions_assigned": on_assignment,
         "partitions_revoked": on_assignment,
         "partitions_lost": on_assignment,
-        "position_reset": on_reset,
+        "position_reset": on_new_position,
+        "truncation_found": on_new_position,
         "node_crashed": on_crash,
     }
     return Watching(observers, finish)

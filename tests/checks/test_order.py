@@ -21,7 +21,8 @@ def test_an_offset_that_does_not_grow_is_out_of_order():
 
 
 def test_a_consumer_may_go_back_with_a_new_beginning():
-    for between in ("c: assigned", "c: revoked", "c: reset 1", "c: crashed"):
+    beginnings = ("c: assigned", "c: revoked", "c: reset 1", "c: crashed", "c: found_cut 2 1")
+    for between in beginnings:
         assert partition_order(tiny("c: polled e1 1", between, "c: polled e1 1"))
 
 
