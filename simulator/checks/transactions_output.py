@@ -117,7 +117,7 @@ def _exactly_once_output(groups: Collection[str]) -> Watching:
         reached, unread = _losses(lost, inputs, outputs)
         if twice.count:
             return twice.verdict(NAME, reached)
-        if unread:
+        if unread and (ending.open_because or not lost.count):
             why = f"nobody reads {unread}"
             return Verdict(NAME, Status.CANNOT_TELL, reached=reached, why=why)
         return lost.verdict(NAME, reached, open_because=ending.open_because)

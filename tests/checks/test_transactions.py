@@ -261,6 +261,16 @@ def test_the_output_is_judged_by_chosen_readers():
     assert exactly_once_output_for("audit")(trace)
 
 
+def test_a_sink_that_nobody_reads_hides_no_loss_in_another():
+    """Broken beats unknown; and in a run that was cut nothing is certain yet."""
+    receipts = ("record_transformed", "billing", "orders", 0, 0, "e1", "receipts", ("e1",))
+    lost = (*IN, receipts, acked("e2", 1), polled(0, "e1"))
+
+    assert exactly_once_output(told(*lost, *QUIET)).status is BROKEN
+    assert exactly_once_output(told(*lost, *CUT)).status is CANNOT_TELL
+    assert exactly_once_output(told(*IN, receipts, polled(0, "e1"), *QUIET)).status is CANNOT_TELL
+
+
 def test_online_and_afterwards_these_checks_say_the_same():
     checks = (aborted_is_never_read, transactions_atomic, transactions_end, exactly_once_output)
     kept = told(*COMMITTED, marker(1, "abort"), polled(0, "e1"), *IN, *QUIET)
