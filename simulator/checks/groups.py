@@ -83,11 +83,32 @@ def _committed_never_regresses() -> Watching:
 class _Progress:
     """What a group was given of one partition, and has not processed yet."""
 
-    __slots__ = ("given", "open")
+    __slots__ = ("given", "highest", "open")
 
     def __init__(self) -> None:
-        self.given = -1  # The highest offset that was ever given out.
+        self.given: dict[int, str] = {}  # offset -> the event that was given out last
+        self.highest = -1
         self.open: dict[int, tuple[int, str]] = {}  # offset -> entry, event; the lowest first
+
+    def give(self, offset: int, seq: int, event_id: str) -> None:
+        """A record is given out. If it was before, it is open already, or was processed.
+
+        One below the highest may be new: after a seek to what was left out, or where the log was
+        cut and other records lie.
+        """
+        if self.given.get(offset) == event_id:
+            return
+        self.given[offset] = event_id
+        self.open[offset] = (seq, event_id)
+        if offset > self.highest:
+            self.highest = offset
+        else:
+            self.open = dict(sorted(self.open.items()))
+
+    def done(self, offset: int, event_id: str) -> None:
+        """It was processed."""
+        if offset in self.open and self.open[offset][1] == event_id:
+            del self.open[offset]
 
 
 def _never_committed_past_processed() -> Watching:
@@ -101,17 +122,15 @@ def _never_committed_past_processed() -> Watching:
         progress = places.get((group, topic, partition))
         if progress is None:
             progress = places[group, topic, partition] = _Progress()
-        if offset > progress.given:  # Otherwise it is open already, or was processed before.
-            progress.given = offset
-            progress.open[offset] = (entry[0], event_id)
+        progress.give(offset, entry[0], event_id)
 
     def on_ended(entry: FlatEntry) -> None:
-        _, group, topic, partition, offset, _, outcome = entry[4]
+        _, group, topic, partition, offset, event_id, outcome = entry[4]
         working.add(group)
         if outcome == "done":
             progress = places.get((group, topic, partition))
             if progress is not None:
-                progress.open.pop(offset, None)
+                progress.done(offset, event_id)
 
     def on_started(entry: FlatEntry) -> None:
         working.add(entry[4][1])

@@ -99,6 +99,37 @@ def test_the_lowest_unfinished_record_bounds_a_commit():
     assert not never_committed_past_processed(tiny(*GIVEN, "c: processed e2 2", "b: committed 3"))
 
 
+def test_what_was_left_out_may_be_given_later_and_is_open_then():
+    """The application seeks back to where its group never was, and commits too early there."""
+    back = (*GIVEN, "c: processed e1 1", "c: processed e2 2", "b: committed 3", "c: reset 0")
+
+    verdict = never_committed_past_processed(tiny(*back, "c: polled e0 0", "b: committed 1"))
+
+    assert not verdict
+    (case,) = verdict.evidence
+    assert case.sentence == "billing committed orders-0@1 before e0 (@0) was processed"
+    assert never_committed_past_processed(
+        tiny(*back, "c: polled e0 0", "c: processed e0 0", "b: committed 1")
+    )
+
+
+def test_of_several_that_were_left_out_the_lowest_is_the_first():
+    back = (*GIVEN, "c: processed e1 1", "c: polled e4 4", "c: reset 3", "c: polled e3 3")
+
+    verdict = never_committed_past_processed(tiny(*back, "c: processed e2 2", "b: committed 5"))
+
+    assert "before e3 (@3)" in verdict.evidence[0].sentence
+
+
+def test_where_the_log_was_cut_other_records_lie_and_are_open():
+    """Also if its place was processed before; and what is done with the old one is not with it."""
+    cut = (*GIVEN, "c: processed e1 1", "c: polled e9 1")
+
+    assert not never_committed_past_processed(tiny(*cut, "b: committed 2"))
+    assert not never_committed_past_processed(tiny(*cut, "c: processed e1 1", "b: committed 2"))
+    assert never_committed_past_processed(tiny(*cut, "c: processed e9 1", "b: committed 2"))
+
+
 def test_failed_work_is_not_processed():
     assert not never_committed_past_processed(
         tiny(*GIVEN, "c: processed e1 1 StoreTimeout", "b: committed 2")
