@@ -35,7 +35,8 @@ def text_of(path: str | Path) -> Iterator[Callable[[], str]]:
         file = _opened(where)
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}", where) from None
-    decode = codecs.getincrementaldecoder("utf-8")().decode
+    # Some editors and shells put a byte order mark first, which RFC 8259 lets a reader pass over.
+    decode = codecs.getincrementaldecoder("utf-8-sig")().decode
 
     def more() -> str:
         try:

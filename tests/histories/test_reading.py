@@ -57,6 +57,18 @@ def test_it_does_not_matter_where_the_pieces_end(indent):
         assert summary(history_from_text(pieces(text, size))) == whole
 
 
+@pytest.mark.parametrize("chunk_bytes", [1, 2, 1 << 20])
+def test_a_byte_order_mark_says_nothing(tmp_path, monkeypatch, chunk_bytes):
+    """As Windows' own tools write one before UTF-8."""
+    monkeypatch.setattr(decoding, "CHUNK_BYTES", chunk_bytes)
+    marked, plain = tmp_path / "marked.json", tmp_path / "plain.json"
+    text = json.dumps(document(), ensure_ascii=False)
+    marked.write_text(text, encoding="utf-8-sig")
+    plain.write_text(text, encoding="utf-8")
+
+    assert summary(read_history(marked)) == summary(read_history(plain))
+
+
 def test_members_may_come_in_any_order():
     given_ = document()
     backwards = dict(reversed(given_.items()))
