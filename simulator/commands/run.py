@@ -4,6 +4,7 @@ Results are printed, and written to a file that is the same for the same runs.
 """
 
 import argparse
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -71,6 +72,8 @@ def execute(options: argparse.Namespace) -> int:
     if options.first_seed is not None:
         changes.update(first_seed=options.first_seed)
     experiment = attrs.evolve(found.experiment, **changes)
+    folder = options.out or Path("results") / experiment.name
+    _refuse_no_folder(folder)
     _refuse_mistakes(experiment)
     with shown_progress(experiment.name) as progress:
         results = replicate(
@@ -80,9 +83,25 @@ def execute(options: argparse.Namespace) -> int:
             workers=options.workers,
             progress=progress,
         )
-    folder = options.out or Path("results") / experiment.name
     _tell(found, results, folder, options)
     return results.exit_code
+
+
+def _refuse_no_folder(folder: Path) -> None:
+    """Before a study that may take hours: are its results to lie where no folder can be?
+
+    Raises:
+        BadInput: there is a file, or a folder in which we may not write.
+    """
+    try:
+        there = next(one for one in (folder, *folder.parents) if one.exists())
+    except OSError as error:
+        raise BadInput(f"cannot be written: {error.strerror}", str(folder)) from None
+    fix = "give another folder with --out"
+    if not there.is_dir():
+        raise BadInput("cannot be written: there is a file called", str(folder), str(there), fix)
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise BadInput("cannot be written: no right to write in", str(folder), str(there), fix)
 
 
 def _refuse_mistakes(experiment: "Experiment") -> None:

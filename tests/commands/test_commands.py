@@ -1,6 +1,7 @@
 """`run`, `replay` and `check`: an exit code is an answer, and bad files get one clear line."""
 
 import sys
+from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pytest
@@ -100,6 +101,22 @@ def test_results_go_where_they_are_wanted_and_are_the_same_again(folder, capsys)
     assert (folder / "one" / "results.json").read_bytes() == (
         folder / "two" / "results.json"
     ).read_bytes()
+
+
+@pytest.mark.parametrize("out", ["calm.toml", "calm.toml/deeper"])
+def test_results_that_could_not_be_written_are_refused_before_anything_runs(folder, capsys, out):
+    """A study may take hours."""
+    before = sorted(folder.iterdir())
+
+    assert main(["run", "calm.toml", "--runs", "2", "--workers", "1", "--out", out]) == 65
+
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == (
+        f"simulator: error: {Path(out)}: cannot be written: there is a file called 'calm.toml' "
+        "(give another folder with --out)\n"
+    )
+    assert sorted(folder.iterdir()) == before
 
 
 def test_a_partial_study_keeps_what_it_has_and_ends_with_2(folder, capsys):
