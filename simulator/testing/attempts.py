@@ -80,6 +80,8 @@ class _Tally:
 def decide(asked: Property, events: Any, witness: str | None = None) -> Outcome:
     """Kept, broken by the smallest, or not to be told."""
     witness = marks.forced_witness() if witness is None else witness
+    if not isinstance(witness, str | None):
+        raise BadInput("is the line that a failure printed, not", "witness", witness)
     if hasattr(events, "example") and hasattr(events, "map"):  # A Hypothesis strategy.
         if witness is not None:
             fix = "give the list of events that was printed with it"

@@ -12,6 +12,7 @@ from simulator.errors import BadInput
 from simulator.scenario.workload import WorkItem
 
 TOPIC = "events"
+MADE_MOST = 1_000  # By number: all choices of so many are beyond any search.
 FIX = "give a number, or a list of (key, value): text, bytes, or a dict for a value"
 
 Log = tuple[WorkItem, ...]
@@ -26,6 +27,9 @@ def events_of(given: Any) -> Log:
     if isinstance(given, bool) or given is None:
         raise BadInput("cannot be read:", "events", given, FIX)
     if isinstance(given, int):
+        if not 0 <= given <= MADE_MOST:
+            fix = "give a small number, or a list of your own"
+            raise BadInput(f"is a number from 0 to {MADE_MOST}, not", "events", given, fix)
         given = [
             (f"k{(number - 1) % 2}", {"event_id": f"e{number}", "amount": 10 ** (number - 1)})
             for number in range(1, given + 1)

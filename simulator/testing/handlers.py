@@ -28,7 +28,7 @@ from typing import Any
 from simulator.testing.attempts import Property, decide
 from simulator.testing.events import Log, by_key, doublings, interleavings
 from simulator.testing.outcome import Outcome
-from simulator.testing.played import Subject
+from simulator.testing.played import Subject, must_be_called
 from simulator.testing.states import State
 
 CRASHES = 2
@@ -68,7 +68,7 @@ def idempotent(
         stores: names of the simulator's stores that there are, if `store` is None.
 
     Raises:
-        BadInput: the events, the store or the witness cannot be used.
+        BadInput: the events, the store, the witness or a function cannot be used.
         Exception: what the handler raises although nothing went wrong.
     """
     subject = Subject(make_handler, store, state, crash, tuple(stores))
@@ -132,6 +132,8 @@ def order_insensitive(
     The others, and what is raised, are those of `idempotent`.
     """
     subject = Subject(make_handler, store, state, crash, tuple(stores))
+    if by is not None:
+        must_be_called("by", by, "give a function of an event, or None")
 
     def variants(log: Log) -> Iterable[Log]:
         return interleavings(log, by)
@@ -147,6 +149,7 @@ def _as_it_is(_: Log) -> Iterable[Log]:
 
 
 def _counted(effects: Callable[[Any], Iterable[Any]]) -> State:
+    must_be_called("effects", effects, "give a function of the store")
     return lambda store: sorted(repr(one) for one in effects(store))
 
 

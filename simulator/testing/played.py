@@ -22,7 +22,7 @@ from simulator.chance.choosers import Chooser, Source, benign_source
 from simulator.chance.laws import Law
 from simulator.chance.sites import Site
 from simulator.cluster.handlers import Steps, handler_waits, steps_of
-from simulator.errors import KafkaError, SimulatorError
+from simulator.errors import BadInput, KafkaError, SimulatorError
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.topology import Topic, Topology
 from simulator.scenario.workload import WorkItem
@@ -71,6 +71,32 @@ class Subject:
     state: State | None = None
     crash: Callable[[Any], Any] | None = None
     stores: tuple[str, ...] = ("ledger",)
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what cannot be called before any run calls it.
+
+        Raises:
+            BadInput: one of these is no function.
+        """
+        must_be_called("make_handler", self.make, "give a function which returns the handler")
+        opens = "give what opens a new one for each run, such as dict, or None"
+        for what, given, fix in (
+            ("store", self.store, opens),
+            ("state", self.state, "give a function of the store"),
+            ("crash", self.crash, "give a function of the store"),
+        ):
+            if given is not None:
+                must_be_called(what, given, fix)
+
+
+def must_be_called(what: str, given: Any, fix: str) -> None:
+    """A function, or anything else that can be called.
+
+    Raises:
+        BadInput: it is none.
+    """
+    if not callable(given):
+        raise BadInput("must be a function, not", what, given, fix)
 
 
 @attrs.frozen

@@ -484,7 +484,9 @@ def test_hypothesis_and_a_right_handler():
     assert "lists of events" in str(found)
 
 
-@pytest.mark.parametrize("events", ["abc", None, True, [("k", 3)], [("a", "b", "c")], [("k", {1})]])
+@pytest.mark.parametrize(
+    "events", ["abc", None, True, -1, 5_000, 10**12, [("k", 3)], [("a", "b", "c")], [("k", {1})]]
+)
 def test_events_that_cannot_be_read_are_refused(events):
     with pytest.raises(BadInput, match="events"):
         idempotent(upsert_by_id, events=events)
@@ -501,6 +503,31 @@ def test_an_event_id_of_the_value_is_the_events():
 def test_a_factory_that_makes_no_handler_is_told_what_to_give():
     with pytest.raises(TypeError, match="give a function which"):
         idempotent(lambda store: None)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"store": {}}, "store: must be a function, not {} (give what opens a new one"),
+        ({"state": 5}, "state: must be a function, not 5 (give a function of the store)"),
+        ({"crash": "all"}, "crash: must be a function, not 'all' (give"),
+        ({"effects": []}, "effects: must be a function, not [] (give a function of the store)"),
+        ({"witness": 7}, "witness: is the line that a failure printed, not 7"),
+    ],
+)
+def test_what_cannot_be_called_is_refused_by_its_name(given, said):
+    """A store at hand is not what opens one: each run needs its own."""
+    with pytest.raises(BadInput) as refused:
+        exactly_once(upsert_by_id, **given)
+
+    assert str(refused.value).startswith(said)
+
+
+def test_what_makes_no_handler_and_what_orders_no_events_are_refused_by_their_names():
+    with pytest.raises(BadInput, match="make_handler: must be a function, not 5"):
+        idempotent(5)
+    with pytest.raises(BadInput, match="by: must be a function, not 'key'"):
+        order_insensitive(upsert_by_id, by="key")
 
 
 def test_marks_outside_of_the_plugin_are_their_condition():
