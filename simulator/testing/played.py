@@ -210,15 +210,20 @@ class _Life:
         def at_once(record: Any) -> Any:
             self.handled += 1
             try:
-                return handler(record)
+                made = handler(record)
             except Exception as error:
                 failed(error)
                 raise
+            # What a lambda or a partial gives may be one that waits, and is cut there as well.
+            return stepped(made) if hasattr(made, "throw") else made
 
         def waiting(record: Any) -> Any:
             self.handled += 1
+            return (yield from stepped(handler(record)))
+
+        def stepped(made: Any) -> Any:
             try:
-                yield from _cut(steps_of(handler(record)), context.node)
+                yield from _cut(steps_of(made), context.node)
             except Exception as error:
                 failed(error)
                 raise

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from functools import partial
 
 import pytest
 from hypothesis import strategies as st
@@ -222,6 +223,28 @@ def test_what_is_never_committed_cannot_be_told():
         bool(found)
     with pytest.raises(PromiseBroken, match="cannot tell"):
         found.check()
+
+
+@pytest.mark.parametrize("wrap", [partial, lambda handle, store: lambda one: handle(store, one)])
+def test_a_handler_that_wraps_one_that_waits_is_that_one(wrap):
+    """It is cut where that one waits, and what that one raises after a crash is a finding."""
+
+    async def once(store, record):
+        if record.event_id in store:
+            raise ValueError("I have seen it before")
+        store[record.event_id] = True
+
+    def directly(store):
+        async def handle(record):
+            await once(store, record)
+
+        return handle
+
+    wrapped, direct = (exactly_once(one) for one in (lambda store: wrap(once, store), directly))
+
+    assert (wrapped.status, wrapped.witness) == (direct.status, direct.witness)
+    assert "I have seen it before" in wrapped.explain()
+    assert not wrapped
 
 
 def test_a_store_may_say_what_a_crash_leaves_of_it():
