@@ -225,6 +225,25 @@ def test_what_is_never_committed_cannot_be_told():
         found.check()
 
 
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_handler_that_is_an_async_generator_is_refused(wrapped):
+    """Nobody iterates over it, so nothing of it would ever run."""
+
+    async def handle(store, record):
+        store[record.event_id] = True
+        yield
+
+    def factory(store):
+        async def alone(record):
+            store[record.event_id] = True
+            yield
+
+        return partial(handle, store) if wrapped else alone
+
+    with pytest.raises(BadInput, match="take the yield out"):
+        exactly_once(factory)
+
+
 @pytest.mark.parametrize("wrap", [partial, lambda handle, store: lambda one: handle(store, one)])
 def test_a_handler_that_wraps_one_that_waits_is_that_one(wrap):
     """It is cut where that one waits, and what that one raises after a crash is a finding."""
