@@ -5,8 +5,8 @@
    So every schedule of the scope comes up once, whatever the order of search.
 2. Orders: `depth` is an odometer, the last choice turns first; `fewest` runs all schedules with
    fewer deviations first; `likeliest` goes where most of the probability is.
-3. A choice is one only where there are several answers, and budget for another: nothing vacuous
-   is counted.
+3. A choice is one only where there are several answers, budget for another, and no plan that has
+   decided already: nothing vacuous is counted.
 4. Whether all has been run is said, not assumed: `complete` is true when nothing waits any more.
 
 Not modelled: choices at sites outside the scope. They are answered benignly, and `left` names them.
@@ -104,6 +104,7 @@ class Exhaustive(Chooser):
         given_length: how many choices they are; from there on all is tried.
 
     Attributes:
+        planned: what a plan above answers (see `Overlay`): no choices, unless all is weighed.
         runs: how many runs have been begun.
         mass: the probability of the present schedule, after what is given; 1.0 if none is weighed.
         left: the sites outside the scope, and their classes: their answers were all benign.
@@ -134,6 +135,7 @@ class Exhaustive(Chooser):
         self._ties = scope.ties() and not weighed  # No law turns what comes first round.
         self._weighed = weighed
         self.guide = guide
+        self.planned: Witness = {}
         self._given = dict(given or {})
         self._given_sites = frozenset(name for name, _ in self._given)
         self._given_length = given_length
@@ -250,11 +252,12 @@ class Exhaustive(Chooser):
         most = self.scope.budgets.get(fault_class)
         bound, window = self.scope.deviations, self._window
         guided = None if self.guide is None else self.guide.decided
+        planned: Witness = {} if self._weighed else self.planned
 
         def draw() -> int:
             k = asked[0]
             asked[0] = k + 1
-            if not (window.open or (tie and window.closed)):
+            if (name, k) in planned or not (window.open or (tie and window.closed)):
                 return benign
             if (most is not None and self._used[fault_class] >= most) or (
                 bound is not None and self._deviations >= bound

@@ -13,7 +13,7 @@ Not modelled: corrupted messages (TCP's and the batch's checksums find them), an
 full, slow or rotting.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 import attrs
@@ -301,6 +301,19 @@ class FaultPlan:
         if isinstance(more, FAULTS):
             return FaultPlan((*self.faults, more))
         raise BadInput("only a fault can be added to a plan:", "FaultPlan", more)
+
+    def without(self, faults: "Iterable[Fault]") -> "FaultPlan":
+        """The plan without these faults; of those that are in it twice, the last goes first.
+
+        Raises:
+            BadInput: one of them is not in the plan.
+        """
+        left = list(reversed(self.faults))
+        for fault in faults:
+            if fault not in left:
+                raise BadInput("is not in the plan:", "FaultPlan.without", fault)
+            left.remove(fault)
+        return FaultPlan(tuple(reversed(left)))
 
 
 def _over_ms(fault: Fault) -> int:

@@ -181,6 +181,7 @@ def explore(
     """Runs of a scenario, until one breaks the property or the budget is spent.
 
     Args:
+        scenario: the faults that it plans are in every run; the search adds others.
         promised: a check, its name, several of these, or a function from a trace to a Verdict.
         budget: how many runs at most.
         faults: classes of fault that the search may make even where the scenario has no such

@@ -6,10 +6,14 @@
    with as many on a smaller workload: what is found then is the smallest, and says so.
 
 Faults at a time (a pause, a partition) are no choices: they are kept as they are, or left out.
+
+What the scenario plans is neither kept nor left out: it is part of the question, as it is for
+`explore`, `smallest` and `prove`. Every run that is tried has it, and it is not counted. Only the
+faults that a search has added are the failure's, and to be made fewer.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
 import attrs
@@ -65,30 +69,39 @@ def finish(
     promised: Promised,
     witness: Mapping[tuple[str, int], int],
     *,
+    added: Iterable[Fault] = (),
     most: int = SCHEDULES_MOST,
 ) -> Finished:
     """Make a failing run as small as can be, and say how small that is.
 
+    A failure of `explore` is finished by
+    `finish(failure.scenario, promised, failure.witness, added=failure.faults)`.
+
     Args:
-        scenario: with the faults that it was run under, planned and timed.
+        scenario: with all faults that it was run under.
         promised: what the run breaks: a check, its name, several, or a function of the trace.
         witness: the run's choices that were not benign.
+        added: those of the scenario's faults which a search has added. They are left out where
+            the failure does not need them; all others are planned, and stay.
         most: so many runs at most for the second step.
 
     Raises:
-        BadInput: the run does not break the promise.
+        BadInput: the run does not break the promise, or what was added is not in its scenario.
     """
     check = as_check(promised)
-    reducing = _Reducing(scenario, check)
-    faults, choices = reducing.begin(witness)
+    found_with = tuple(added)
+    question = attrs.evolve(scenario, faults=scenario.faults.without(found_with))
+    reducing = _Reducing(question, check)
+    faults, choices = reducing.begin(found_with, witness)
     faults, choices = reducing.reduce(faults, choices)
     reduced = reducing.last(faults, choices)
     varied, always = faults[:TIMED_MOST], tuple(faults[TIMED_MOST:])
     sized = []
     for many in range(len(varied) + 1):
-        for kept in combinations(varied, many):
-            base = attrs.evolve(scenario, faults=FaultPlan((*kept, *always)))
-            sized += [(many + len(always), one) for one in as_sizes(base, None, None)]
+        for some in combinations(varied, many):
+            kept = (*some, *always)
+            sizes = as_sizes(_with(question, kept), None, None)
+            sized += [attrs.evolve(one, added=kept) for one in sizes]
     found = search(check, sized, scope_of(choices, faults), most)
     return Finished(found, reduced, reducing.runs)
 
@@ -111,11 +124,20 @@ def scope_of(choices: Mapping[tuple[str, int], int], faults: Sequence[Fault] = (
     return Scope(sites or NOWHERE, {}, len(choices) + len(points), grids)
 
 
-class _Reducing:
-    """A failing run, made smaller one step after the other."""
+def _with(question: Scenario, faults: Sequence[Fault]) -> Scenario:
+    """The scenario that was asked about, with the faults of a run."""
+    return attrs.evolve(question, faults=question.faults + FaultPlan(tuple(faults)))
 
-    def __init__(self, scenario: Scenario, check: Check) -> None:
-        self.scenario = scenario
+
+class _Reducing:
+    """A failing run, made smaller one step after the other.
+
+    Args:
+        question: the scenario without the faults that may be left out.
+    """
+
+    def __init__(self, question: Scenario, check: Check) -> None:
+        self.question = question
         self.check = check
         self.runs = 0
 
@@ -124,7 +146,7 @@ class _Reducing:
         self.runs += 1
         watching = self.check.start()
         simulate(
-            attrs.evolve(self.scenario, faults=FaultPlan(tuple(faults))),
+            _with(self.question, faults),
             Replay(choices, strict=False),
             observers=watching.observers.items(),
             keep=False,
@@ -135,13 +157,15 @@ class _Reducing:
         """Whether the promise is still broken."""
         return self.verdict(faults, choices).status is Status.BROKEN
 
-    def begin(self, witness: Mapping[tuple[str, int], int]) -> tuple[list[Fault], _Choices]:
-        """The run as given; planned faults as choices, where they are the same as those.
+    def begin(
+        self, added: Sequence[Fault], witness: Mapping[tuple[str, int], int]
+    ) -> tuple[list[Fault], _Choices]:
+        """The run as given; faults as choices, where they are the same as those.
 
         Raises:
             BadInput: it does not break the promise.
         """
-        faults, choices = list(self.scenario.faults), dict(witness)
+        faults, choices = list(added), dict(witness)
         if not self.fails(faults, choices):
             fix = "give a run that does"
             raise BadInput("the run does not break", "finish", self.check.name, fix)
@@ -173,8 +197,8 @@ class _Reducing:
 
     def last(self, faults: list[Fault], choices: _Choices) -> Counterexample:
         """The reduced run."""
-        scenario = attrs.evolve(self.scenario, faults=FaultPlan(tuple(faults)))
-        return Counterexample(scenario, choices, self.verdict(faults, choices))
+        verdict = self.verdict(faults, choices)
+        return Counterexample(_with(self.question, faults), choices, verdict, tuple(faults))
 
 
 def _is_choice(fault: Fault) -> bool:

@@ -130,6 +130,7 @@ def prove(
     """Run every schedule of a scope, until one breaks the promise.
 
     Args:
+        scenario: its planned faults are in every run, and are not counted.
         promised: a check, its name, several, or a function of the trace.
         sites, budgets, deviations, grids, opens: the scope; see `Scope`.
         most: so many runs at most; if there are more, the proof is open, and says so.

@@ -12,6 +12,7 @@ from simulator.chance import Replay, format_witness
 from simulator.chance.exhaustive import CoveredError, Exhaustive
 from simulator.checks.check import Check, Watching
 from simulator.checks.verdict import Status, Verdict
+from simulator.scenario.faults import Fault
 from simulator.scenario.scenario import Scenario
 from simulator.searching.properties import Promised, as_judge, name_of
 from simulator.searching.staging import Stage
@@ -26,20 +27,31 @@ KINDS_SHOWN = 6  # So many kinds of message or point are named of a class that i
 class Counterexample:
     """A run that breaks a promise, as data: what to run again, and what was found.
 
+    A fault that the scenario plans is part of the question: every run has it, and it is none of
+    the faults that were found.
+
     Attributes:
-        scenario: with its faults at a time, if it has any.
+        scenario: what was run, with the faults that the scenario asked about has planned, and
+            with those that the search has added.
         witness: the choices that were not benign; `Replay(witness)` gives the run again.
         verdict: what the check says of it.
+        added: those of the scenario's faults which the search has added.
     """
 
     scenario: Scenario = attrs.field(repr=False)
     witness: Mapping[tuple[str, int], int]
     verdict: Verdict = attrs.field(repr=False)
+    added: tuple[Fault, ...] = ()
 
     @property
     def faults(self) -> int:
-        """How many: the planned ones, and the choices that were not benign."""
-        return len(self.scenario.faults) + len(self.witness)
+        """How many were found: those added, and the choices that were not benign."""
+        return len(self.added) + len(self.witness)
+
+    @property
+    def planned(self) -> tuple[Fault, ...]:
+        """The scenario's own faults, which no search leaves out."""
+        return self.scenario.faults.without(self.added).faults
 
     @property
     def line(self) -> str:
@@ -59,10 +71,10 @@ class Counterexample:
         return self.verdict.explain(self.trace())
 
     def __str__(self) -> str:
-        told = [repr(fault) for fault in self.scenario.faults]
+        told = [repr(fault) for fault in self.added]
         if self.witness or not told:
             told.append(self.line or "nothing went wrong by chance")
-        return "; ".join(told)
+        return "; ".join((*told, *(f"as planned: {fault!r}" for fault in self.planned)))
 
 
 def as_check(promised: Promised) -> Check:
@@ -104,9 +116,11 @@ def judged(scenario: Scenario, chooser: Exhaustive, check: Check, stage: Stage) 
     return watching.finish()
 
 
-def counterexample(scenario: Scenario, chooser: Exhaustive, verdict: Verdict) -> Counterexample:
+def counterexample(
+    scenario: Scenario, chooser: Exhaustive, verdict: Verdict, added: tuple[Fault, ...] = ()
+) -> Counterexample:
     """Of the schedule that was run last."""
-    return Counterexample(scenario, dict(chooser.witness), verdict)
+    return Counterexample(scenario, dict(chooser.witness), verdict, added)
 
 
 def broken(verdict: Verdict | None) -> bool:

@@ -4,6 +4,9 @@ First the fewest faults, then the smallest workload: all runs without a fault at
 first, then all with one fault, and so on. So the first run that breaks the promise is the smallest,
 and what has been run before it is the certificate: nothing with fewer faults, at any of the sizes,
 and nothing with as many at a smaller size.
+
+A fault that the scenario plans is part of the question: every run has it, at every size, and it is
+not counted.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +18,7 @@ from simulator.chance.exhaustive import FEWEST, Exhaustive
 from simulator.chance.scope import Scope
 from simulator.checks.check import Check
 from simulator.errors import BadInput
+from simulator.scenario.faults import Fault
 from simulator.scenario.scenario import Scenario
 from simulator.searching.properties import Promised
 from simulator.searching.schedules import (
@@ -36,10 +40,15 @@ SIZES_MOST = 12  # Of a bigger workload only so many sizes, the small ones, and 
 
 @attrs.frozen
 class Sized:
-    """A scenario at one size, and what that size is called."""
+    """A scenario at one size, and what that size is called.
+
+    Attributes:
+        added: the faults of its plan that a search has put there; these are counted.
+    """
 
     label: str
     scenario: Scenario = attrs.field(repr=False)
+    added: tuple[Fault, ...] = ()
 
 
 @attrs.frozen
@@ -113,6 +122,7 @@ def smallest(
     """Find the run that breaks the promise with the fewest faults, then with the least work.
 
     Args:
+        scenario: its planned faults are in every run, and are not counted.
         promised: a check, its name, several, or a function of the trace.
         faults: so many faults (choices that are not benign) at most.
         sites, budgets, grids, opens: the scope; see `Scope`.
@@ -127,7 +137,7 @@ def smallest(
     """
     scope = Scope(sites, budgets, faults, grids, opens)
     chosen = as_sizes(scenario, sizes, sized)
-    return search(as_check(promised), [(0, one) for one in chosen], scope, most)
+    return search(as_check(promised), chosen, scope, most)
 
 
 def as_sizes(
@@ -178,8 +188,7 @@ def cut(scenario: Scenario, events: int, consumers: int) -> Scenario:
 class _Level:
     """The schedules of one size, in the order of their faults."""
 
-    def __init__(self, base: int, one: Sized, scope: Scope, check: Check) -> None:
-        self.base = base  # Faults that the scenario has already.
+    def __init__(self, one: Sized, scope: Scope, check: Check) -> None:
         self.one = one
         self.check = check
         self.chooser = Exhaustive(scope, order=FEWEST)
@@ -189,22 +198,20 @@ class _Level:
     def has(self, faults: int) -> bool:
         """Whether a schedule with so many faults in all waits."""
         chooser = self.chooser
-        return chooser.more() and self.base + chooser.next_deviations <= faults
+        return chooser.more() and len(self.one.added) + chooser.next_deviations <= faults
 
     def breaks(self) -> Counterexample | None:
         """Run the next schedule."""
         verdict = judged(self.one.scenario, self.chooser, self.check, self._stage)
         if verdict is None or not broken(verdict):
             return None
-        return counterexample(self.one.scenario, self.chooser, verdict)
+        return counterexample(self.one.scenario, self.chooser, verdict, self.one.added)
 
 
-def search(
-    check: Check, sized: Sequence[tuple[int, Sized]], scope: Scope, most: int
-) -> Smallest:
-    """As `smallest`, of scenarios that have so many faults already."""
-    levels = [_Level(base, one, scope, check) for base, one in sized]
-    bound = max((base for base, _ in sized), default=0) + (scope.deviations or 0)
+def search(check: Check, sized: Sequence[Sized], scope: Scope, most: int) -> Smallest:
+    """As `smallest`, of scenarios to which faults may have been added already."""
+    levels = [_Level(one, scope, check) for one in sized]
+    bound = max((len(one.added) for one in sized), default=0) + (scope.deviations or 0)
     by_faults: list[int] = []
     found: tuple[Counterexample, Sized] | None = None
     spent = 0
@@ -229,7 +236,7 @@ def search(
     return Smallest(
         promise=check.name,
         scope=scope,
-        sizes=tuple(dict.fromkeys(one.label for _, one in sized)),
+        sizes=tuple(dict.fromkeys(one.label for one in sized)),
         found=None if found is None else found[0],
         size="" if found is None else found[1].label,
         smaller=sum(by_faults),

@@ -79,8 +79,8 @@ class Stage:
             CoveredError: another schedule covers the rest of this one.
             Exception: what the run raised.
         """
-        planned = scenario.faults.deviations()
         chooser = self._chooser
+        planned = chooser.planned = scenario.faults.deviations()
         door = Overlay(planned, chooser) if planned else chooser
         door.start()
         trace = Trace(keep=False, observers=(*observers, *self._observers()))

@@ -10,6 +10,8 @@ a witness: one line that replays the run. A scenario that leaves nothing to chan
 
 What Hypothesis prints of a failing property: the workload, the faults as values, the witness, the
 story of what happened, and how to have the same run again.
+
+What the scenario has planned happens in every run: plans that are drawn come on top of it.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +25,7 @@ from simulator.chance import Chooser, Law, Recording, Site, Tape, Zero, format_w
 from simulator.checks.check import Check
 from simulator.checks.verdict import Verdict
 from simulator.errors import BadInput
-from simulator.scenario.faults import FaultPlan
+from simulator.scenario.faults import Fault, FaultPlan, deviation
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.spelling import changes, spelled
 from simulator.study.simulate import simulate
@@ -48,12 +50,14 @@ class Run:
     Attributes:
         witness: the choices of chance that were not benign; the faults are not among them.
         base: the scenario that it was made of, where that was drawn too; None where it is as given.
+        added: those of the scenario's faults that were drawn; all others are its own.
     """
 
     scenario: Scenario
     witness: Mapping[tuple[str, int], int]
     trace: Trace = attrs.field(eq=False)
     base: Scenario | None = None
+    added: tuple[Fault, ...] = ()
 
     def __repr__(self) -> str:
         return (
@@ -81,8 +85,9 @@ class Run:
         """
         __tracebackhide__ = True
         expect(
-            self.trace, checks, witness=self.witness, replay=self.replay, scenario=self.scenario
-        )
+            self.trace, checks, witness=self.witness, replay=self.replay, scenario=self.scenario,
+            added=self.added,
+        )  # fmt: skip
 
     def about(self) -> str:
         """The workload, the faults as values, and the witness, a line each."""
@@ -132,7 +137,8 @@ def runs(
     Args:
         scenario: what is run. Where its links and hazards are certain, nothing of chance is drawn.
         faults: plans to run it under as well, such as `fault_plans(scenario)`; or a function that
-            gives plans for a scenario, such as `fault_plans` itself.
+            gives plans for a scenario, such as `fault_plans` itself. Where a plan strikes a moment
+            for which the scenario has planned something, that is what happens.
         parts: fields of the scenario that are drawn: `topology=topologies()`.
 
     Raises:
@@ -171,31 +177,41 @@ def _runs_of(scenario: Scenario, faults: Plans | None) -> st.SearchStrategy[Run]
 
 
 def _plans(scenario: Scenario, faults: Plans | None) -> st.SearchStrategy[FaultPlan]:
+    """What is drawn beside the scenario's own faults."""
     if faults is None:
-        return st.just(scenario.faults)
+        return st.just(FaultPlan())
     return faults if isinstance(faults, st.SearchStrategy) else faults(scenario)
 
 
+def _beside(own: FaultPlan, drawn: FaultPlan) -> tuple[Fault, ...]:
+    """What of a drawn plan does not strike a moment for which something is planned."""
+    taken = own.deviations()
+    found = ((fault, deviation(fault)) for fault in drawn)
+    return tuple(fault for fault, at in found if at is None or at[0] not in taken)
+
+
 def _run(scenario: Scenario, plan: FaultPlan, chance: Chooser) -> Run:
-    chosen = scenario if plan == scenario.faults else attrs.evolve(scenario, faults=plan)
+    added = _beside(scenario.faults, plan)
+    planned = scenario.faults + FaultPlan(added)
+    chosen = attrs.evolve(scenario, faults=planned) if added else scenario
     chooser = Recording(chance)
     trace = Trace()
     try:
         trace = simulate(chosen, chooser)
     except Exception:
         # What a handler, or a bug of the simulator, has thrown is to be had again as well.
-        unfinished = Run(chosen, chooser.witness, trace)
+        unfinished = Run(chosen, chooser.witness, trace, added=added)
         note(f"{unfinished.about()}\n{unfinished.replay()}")
         raise
-    run = Run(chosen, chooser.witness, trace)
+    run = Run(chosen, chooser.witness, trace, added=added)
     note(_Said(run))
     _count(run)
     return run
 
 
 def _count(run: Run) -> None:
-    """For Hypothesis' statistics: how much went wrong, and what."""
-    faults = run.scenario.faults
+    """For Hypothesis' statistics: how much went wrong that was not planned, and what."""
+    faults = run.added
     event(f"faults: {len(faults)}")
     for kind in dict.fromkeys(type(fault).__name__ for fault in faults):
         event(f"fault: {kind}")

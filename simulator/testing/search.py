@@ -62,6 +62,7 @@ def search(
     """The smallest run found that breaks a promise; None if none of the budget's runs does.
 
     Args:
+        scenario: what it has planned happens in every run, and does not count.
         faults: plans to run the scenario under, such as `fault_plans(scenario)`.
         budget: how many runs are tried until one breaks the promise.
         shrinking: how many more are tried to make it small.
@@ -100,11 +101,11 @@ def replay(scenario: Scenario, run: Run) -> Run:
     """
     chosen = attrs.evolve(scenario, faults=run.scenario.faults)
     trace = simulate(chosen, Replay(run.witness, strict=False))
-    return Run(chosen, run.witness, trace)
+    return Run(chosen, run.witness, trace, added=run.added)
 
 
 def _size(run: Run) -> tuple[int, int]:
-    return len(run.scenario.faults), len(run.witness)
+    return len(run.added), len(run.witness)
 
 
 class _BrokenError(Exception):

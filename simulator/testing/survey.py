@@ -104,17 +104,17 @@ class _Counting(Chooser):
 
 
 def survey(scenario: Scenario) -> Survey:
-    """Run the scenario without faults, and with a crash of each node, and look.
+    """Run the scenario with what it has planned alone, then with a crash of each node, and look.
 
     A run that ends by an error was looked at so far: the property that draws it will tell of it.
     """
     benign = _Counting()
-    entries = _run(scenario, FaultPlan(), benign)
+    entries = _run(scenario, scenario.faults, benign)
     sites = benign.sites
     sure = {name: asked for of_kind in sites.values() for name, asked in of_kind.items()}
-    for crash in _probes(sites.get("crash", {})):
+    for crash in _probes(sites.get("crash", {}), scenario.faults):
         probe = _Counting()
-        _run(scenario, FaultPlan((crash,)), probe)
+        _run(scenario, scenario.faults + crash, probe)
         for kind, asked in probe.sites.items():
             known = sites.setdefault(kind, {})
             for name, times in asked.items():
@@ -142,11 +142,12 @@ def _busy_ms(entries: list[FlatEntry]) -> dict[str, tuple[int, ...]]:
     return {node: tuple(sorted(times)) for node, times in found.items()}
 
 
-def _probes(sites: Mapping[str, int]) -> list[Crash]:
-    """A crash of each node, at the first point that it comes to."""
+def _probes(sites: Mapping[str, int], planned: FaultPlan) -> list[Crash]:
+    """A crash of each node, at the first point that it comes to and that is not planned."""
     found: dict[str, Crash] = {}
+    taken = planned.deviations()
     for name, asked in sites.items():
         (node,), point = ends_of(name)
-        if asked and node not in found:
+        if asked and node not in found and (name, 0) not in taken:
             found[node] = Crash(node, point)
     return list(found.values())[:PROBES_MOST]

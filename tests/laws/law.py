@@ -199,11 +199,10 @@ def breaks(law: Law | Rule, variant: str) -> Outcome:
     assert best.found is not None
     assert best.certified, f"{law.name}, {variant}: not certified\n{best}"
     found = best.found
-    faults = found.faults - len(twin.scenario.faults)
     said = found.verdict.evidence[0].sentence if found.verdict.evidence else ""
-    assert faults == twin.faults, f"{law.name}, {variant}: {best}"
+    assert found.faults == twin.faults, f"{law.name}, {variant}: {best}"
     return Outcome(
-        law.name, variant, kept=False, tried=best.smaller + 1, reached=1, faults=faults,
+        law.name, variant, kept=False, tried=best.smaller + 1, reached=1, faults=found.faults,
         story=said, witness=found.line,
     )  # fmt: skip
 
@@ -221,7 +220,8 @@ def _smallest(law: Law, twin: Twin) -> Smallest:
     )  # fmt: skip
     assert found.failures, f"{law.name}: {found}"
     failure = found.failures[0]
-    return finish(failure.scenario, check, failure.witness).smallest
+    finished = finish(failure.scenario, check, failure.witness, added=failure.faults)
+    return finished.smallest
 
 
 def _keeps_rule(rule: Rule, variant: str) -> Outcome:

@@ -161,6 +161,17 @@ def test_hazards_are_off_unless_asked_for():
     assert (CrashHazard().p, CrashHazard().down) == (0.0, constant(1_000_000))
 
 
+def test_a_plan_without_some_faults_is_the_others():
+    """What is in it twice goes once, and what is not in it cannot go."""
+    plan = FaultPlan((LOST_ANSWER, AFTER_PROCESS, LOST_ANSWER))
+
+    assert plan.without(()) == plan
+    assert plan.without((LOST_ANSWER,)).faults == (LOST_ANSWER, AFTER_PROCESS)
+    assert plan.without(plan) == FaultPlan()
+    with pytest.raises(BadInput, match="is not in the plan"):
+        plan.without((AFTER_PROCESS, AFTER_PROCESS))
+
+
 def test_a_plan_pickles():
     plan = FaultPlan((LOST_ANSWER, AFTER_PROCESS, *TIMED))
 

@@ -6,15 +6,20 @@ import pytest
 from simulator import (
     AT_LEAST_ONCE,
     AT_MOST_ONCE,
+    Cases,
+    Check,
     Crash,
     Drop,
     Duplicate,
     FaultPlan,
     Pause,
     Status,
+    Watching,
     committed_never_regresses,
+    explore,
     never_applied_twice,
     never_lost,
+    smallest,
 )
 from simulator.errors import BadInput
 from simulator.searching.finishing import finish, scope_of
@@ -27,7 +32,7 @@ NOISE = (
     Drop("broker-1", "billing-1", "ListOffsetsResponse", 1),
     Drop("broker-0", "billing-0", "FindCoordinatorResponse"),
 )
-# What breaks each bug, as a search may find it, and what must be left of it.
+# What breaks each bug, as a search may add it, and what must be left of it.
 FAILING = {
     "retry duplicate": ((LOST_ANSWER, *NOISE), "drop@broker-1>orders-producer/ProduceResponse#0=1"),
     "commit before process": (
@@ -46,7 +51,13 @@ FAILING = {
 def finished(name):
     bug = SEEDED[name]
     faults, _ = FAILING[name]
-    return bug, finish(attrs.evolve(bug.scenario, faults=FaultPlan(faults)), bug.check, {})
+    return bug, finished_with(bug.scenario, bug.check, faults)
+
+
+def finished_with(scenario, check, added, witness=None):
+    """As of a search that has added these faults."""
+    there = attrs.evolve(scenario, faults=scenario.faults + FaultPlan(added))
+    return finish(there, check, witness or {}, added=added)
 
 
 @pytest.mark.parametrize("name", FAILING)
@@ -77,9 +88,8 @@ def test_noise_is_left_out():
 
 def test_choices_of_a_witness_are_reduced_with_the_faults():
     """As a run of Hypothesis has both."""
-    scenario = few_orders(AT_LEAST_ONCE)
     witness = {("crash@billing-1/after_process", 0): 1, ("key@orders-producer", 3): 1}
-    found = finish(attrs.evolve(scenario, faults=FaultPlan(NOISE)), never_applied_twice, witness)
+    found = finished_with(few_orders(AT_LEAST_ONCE), never_applied_twice, NOISE, witness)
 
     assert found.best.faults == 1
     assert found.smallest.size == "1 event and 1 consumer"
@@ -87,8 +97,8 @@ def test_choices_of_a_witness_are_reduced_with_the_faults():
 
 def test_a_late_copy_keeps_its_lateness():
     scenario = few_orders(AT_LEAST_ONCE, per_s=50, consumer={"max.poll.records": 1})
-    faults = FaultPlan((Duplicate("billing-1", "broker-1", "OffsetCommitRequest", later_ms=40),))
-    found = finish(attrs.evolve(scenario, faults=faults), committed_never_regresses, {})
+    late = (Duplicate("billing-1", "broker-1", "OffsetCommitRequest", later_ms=40),)
+    found = finished_with(scenario, committed_never_regresses, late)
 
     assert found.best.faults == 1
     assert found.smallest.scope.grids == {
@@ -99,9 +109,7 @@ def test_a_late_copy_keeps_its_lateness():
 
 def test_a_crash_at_a_time_becomes_one_at_a_point():
     """Where a point of the same node will do, and with less work."""
-    faults = FaultPlan((Crash("billing-1", at_ms=110),))
-    scenario = attrs.evolve(few_orders(AT_MOST_ONCE), faults=faults)
-    found = finish(scenario, never_lost, {})
+    found = finished_with(few_orders(AT_MOST_ONCE), never_lost, (Crash("billing-1", at_ms=110),))
 
     assert found.best.faults == 1
     assert found.best.line.startswith("crash@billing-0/")
@@ -110,17 +118,98 @@ def test_a_crash_at_a_time_becomes_one_at_a_point():
 
 def test_a_power_loss_is_no_crash_of_a_process():
     """What it takes a process crash would leave: it stays as it is."""
-    faults = FaultPlan((Crash("billing-1", "after_process", mode="power"),))
-    scenario = attrs.evolve(few_orders(AT_LEAST_ONCE), faults=faults)
-    found = finish(scenario, never_applied_twice, {})
+    power = (Crash("billing-1", "after_process", mode="power"),)
+    found = finished_with(few_orders(AT_LEAST_ONCE), never_applied_twice, power)
 
-    assert found.reduced.scenario.faults == faults
+    assert found.reduced.added == power
     assert found.best.faults == 1
 
 
 def test_a_run_that_breaks_nothing_is_refused():
     with pytest.raises(BadInput, match="does not break"):
         finish(few_orders(AT_LEAST_ONCE), never_lost, {})
+
+
+# --- What the scenario has planned ------------------------------------------------------------
+
+
+def crashed_twice():
+    """Two nodes are gone at some time, or one of them twice."""
+    crashes = []
+
+    def finish_it():
+        cases = Cases()
+        for entry in crashes[1:]:
+            cases.add(f"{entry[2]} crashed as well", (entry[0],))
+        return cases.verdict("crashes once", 1)
+
+    return Watching({"node_crashed": crashes.append}, finish_it)
+
+
+CRASHES_ONCE = Check("crashes once", "Of all nodes one crashes, and once.", crashed_twice)
+PLANNED_CRASH = Crash("broker-0", at_ms=150)
+
+
+def planning(guarantee, *faults):
+    return attrs.evolve(few_orders(guarantee), faults=FaultPlan(faults))
+
+
+def test_a_failure_of_a_planned_fault_and_one_more_ends_at_the_one_more():
+    """The planned fault is in every run that is tried; what was added is all that is counted."""
+    witness = {("crash@billing-1/after_process", 0): 1, ("key@orders-producer", 3): 1}
+    found = finished_with(planning(AT_LEAST_ONCE, PLANNED_CRASH), CRASHES_ONCE, NOISE, witness)
+    best = found.best
+
+    assert best.faults == 1
+    assert best.line == "crash@billing-0/after_process#0=1"
+    assert best.planned == (PLANNED_CRASH,)
+    assert best.added == ()
+    assert CRASHES_ONCE(best.trace()).status is Status.BROKEN
+    assert found.smallest.certified
+    assert str(best) == f"{best.line}; as planned: {PLANNED_CRASH!r}"
+
+
+def test_a_failure_of_a_planned_fault_alone_needs_no_fault():
+    planned = Crash("billing-1", "before_process")
+    witness = {("key@orders-producer", 3): 1}
+    found = finished_with(planning(AT_MOST_ONCE, planned), never_lost, NOISE, witness)
+    best = found.best
+
+    assert best.faults == 0
+    assert not best.witness
+    assert best.planned == (planned,)
+    assert never_lost(best.trace()).status is Status.BROKEN
+    assert found.smallest.size == "1 event and 2 consumers"
+    assert "broken with 0 faults" in str(found)
+
+
+def test_a_planned_fault_that_a_failure_does_not_need_stays():
+    """It is the scenario's, not the failure's: without it, it would be another scenario."""
+    witness = {("crash@billing-1/after_process", 0): 1}
+    found = finished_with(planning(AT_LEAST_ONCE, *NOISE), never_applied_twice, (), witness)
+
+    assert found.reduced.planned == found.best.planned == NOISE
+    assert found.best.faults == 1
+    assert found.smallest.size == "1 event and 2 consumers"
+    assert found.reduced.line == "crash@billing-1/after_process#0=1"
+
+
+def test_explore_and_finish_and_smallest_end_at_the_same():
+    """With a planned crash, to which only a run with one more is a failure."""
+    scenario = planning(AT_LEAST_ONCE, PLANNED_CRASH)
+    failure = explore(scenario, CRASHES_ONCE, seed=1, sites=("crash@billing-*",)).first
+    finished = finish(failure.scenario, CRASHES_ONCE, failure.witness, added=failure.faults).best
+    least = smallest(scenario, CRASHES_ONCE, "crash@billing-*/*").found
+
+    assert finished.planned == least.planned == (PLANNED_CRASH,)
+    assert finished.faults == least.faults == 1
+
+
+def test_what_was_added_must_be_in_the_scenario():
+    scenario = planning(AT_LEAST_ONCE, *NOISE)
+
+    with pytest.raises(BadInput, match="is not in the plan"):
+        finish(scenario, never_lost, {}, added=(LOST_ANSWER,))
 
 
 def test_the_scope_of_some_choices_is_their_classes():

@@ -7,6 +7,8 @@ from simulator import (
     AT_LEAST_ONCE,
     AT_MOST_ONCE,
     EXACTLY_ONCE,
+    Crash,
+    FaultPlan,
     Status,
     Workload,
     never_applied_twice,
@@ -66,6 +68,31 @@ def test_what_is_wrong_without_a_fault_needs_none():
     assert found.found.witness == {}
     assert found.size == "as it is"
     assert "nothing went wrong by chance" in str(found)
+
+
+def test_what_is_planned_is_no_fault_that_was_needed():
+    """Every run has it, so the certificate and its title count alike."""
+    planned = Crash("billing-0", "before_process")
+    scenario = attrs.evolve(few_orders(AT_MOST_ONCE), faults=FaultPlan((planned,)))
+    found = smallest(scenario, never_lost, CONSUMER_POINTS)
+
+    assert found.found.faults == 0
+    assert found.found.planned == (planned,)
+    assert found.by_faults == (0,)
+    assert "broken with 0 faults, 1 event and 1 consumer" in str(found)
+    assert f"nothing went wrong by chance; as planned: {planned!r}" in str(found)
+
+
+def test_what_a_plan_has_decided_is_no_choice():
+    """To answer there otherwise would change nothing, and is not counted as a schedule."""
+    sites = "crash@billing-0/after_process"
+    planned = FaultPlan((Crash("billing-0", "after_process", 0, down_ms=10),))
+    plain = smallest(consumed(messages=2), "never_lost", sites, faults=1, sizes=(2,))
+    found = smallest(consumed(messages=2, faults=planned), "never_lost", sites, faults=1,
+                     sizes=(2,))
+
+    assert plain.by_faults == (1, 2)
+    assert found.by_faults == (1, 2)
 
 
 def test_a_promise_that_is_kept_says_how_much_was_tried():

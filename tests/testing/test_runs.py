@@ -129,6 +129,35 @@ def test_the_faults_of_the_scenario_itself_are_kept():
     assert run.verdicts(never_applied_twice)[0].status is Status.BROKEN
 
 
+def test_drawn_faults_come_on_top_of_those_of_the_scenario():
+    """At a moment for which something is planned, that is what happens."""
+    crash = Crash("billing-1", "after_poll")
+    scenario = attrs.evolve(TWICE, faults=FaultPlan((crash,)))
+    other = Crash("billing-0", "after_process")
+    drawn = FaultPlan((attrs.evolve(crash, down_ms=7), other))
+    run = find(runs(scenario, st.just(drawn)), lambda _: True, settings=FEW)
+
+    assert run.scenario.faults == FaultPlan((crash, other))
+    assert run.added == (other,)
+    assert again(run).digest() == run.trace.digest()
+
+
+def test_a_planned_fault_is_not_what_a_failure_is_said_to_need():
+    crash = Crash("billing-1", "after_poll")
+    scenario = attrs.evolve(TWICE, faults=FaultPlan((crash,)))
+    plans = fault_plans(scenario, kinds=("crash",), nodes="billing-*")
+
+    @MORE
+    @given(runs(scenario, plans))
+    def holds(run):
+        run.expect(never_applied_twice)
+
+    said = failure_of(holds)
+
+    assert f"as planned: {crash!r}" in said
+    assert "broken with 1 fault" in said
+
+
 def test_what_chance_did_shrinks_to_the_one_choice_that_matters():
     """One message is lost, of hundreds that might have been."""
 

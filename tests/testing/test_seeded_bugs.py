@@ -74,7 +74,7 @@ def test_the_end_of_the_search_is_the_certified_smallest(name):
     one = SEEDED[name]
     _, run = first_broken(one, 0, EXAMPLES)
 
-    said = finish(run.scenario, run.witness, one.check)
+    said = finish(run.scenario, run.witness, one.check, run.added)
 
     assert f"{one.check.name}: broken with 1 fault" in said
     assert "all smaller schedules were run" in said

@@ -4,7 +4,7 @@ from collections import Counter
 
 import attrs
 
-from simulator import AT_LEAST_ONCE, Link, Topic, Topology, simulate, uniform
+from simulator import AT_LEAST_ONCE, Crash, FaultPlan, Link, Topic, Topology, simulate, uniform
 from simulator.testing.survey import ends_of, survey
 from tests.few_orders import few_orders
 
@@ -75,3 +75,14 @@ def test_a_survey_of_runs_that_fail_is_of_what_they_did_before():
 
 def test_two_surveys_are_equal():
     assert survey(SCENARIO) == SEEN
+
+
+def test_a_survey_is_of_what_is_planned_too():
+    """What a planned crash brings about is sure to come; and it is not tried as if it were not."""
+    planned = FaultPlan((Crash("billing-1", "after_poll"),))
+    scenario = attrs.evolve(SCENARIO, faults=planned)
+    seen = survey(scenario)
+
+    assert SEEN.ends_ms < seen.ends_ms
+    for name, times in messages_of(simulate(scenario)).items():
+        assert seen.sure[name] == times
