@@ -1,6 +1,7 @@
 """Machines are told things in every order: proofs, their broken variants, and what is counted."""
 
 import math
+import pickle
 
 import pytest
 
@@ -179,6 +180,41 @@ def test_replicas_never_disagree_below_their_high_watermarks(way, states):
 
     assert found.outcome is Outcome.PROVED
     assert found.states == states
+
+
+def without_copies(system, state, labels):
+    """The state after these moves, made in place: what the machines share, they go on sharing."""
+    for label in labels:
+        (move,) = (one for one in system.moves(state) if one.label == label)
+        what, name = move.what
+        replicas.DO[what](state.cluster, name)
+    return state
+
+
+def test_equal_states_are_alike_whatever_objects_they_share():
+    """One state was copied after each move, the other never, and one has each string twice."""
+    labels = ("a writes v1", "b fetches from a", "b is to lead", "b learns that b leads",
+              "b writes v2")  # fmt: skip
+    system = replicas.replicas(KIP_320)
+    copied = system.start()
+    for label in labels:
+        (move,) = (one for one in system.moves(copied) if one.label == label)
+        copied = system.play(copied, move)
+    live = without_copies(system, system.start(), labels)
+
+    assert replicas.kept(live.cluster).kept != copied.kept
+    assert replicas.alike(live) == replicas.alike(copied)
+    assert hash(replicas.alike(live)) == hash(replicas.alike(copied))
+
+
+def test_the_content_of_a_value_says_nothing_of_what_is_shared():
+    once, again = (bytes((118, number)) for number in (49, 49))
+    one, other = [once, once], [once, again]
+
+    assert once is not again
+    assert pickle.dumps(one, 5) != pickle.dumps(other, 5)
+    assert replicas.content({"x": one, "y": one}) == replicas.content({"x": one, "y": other})
+    assert replicas.content({"x": one}) != replicas.content({"x": [once]})
 
 
 def test_replicas_that_cut_at_their_high_watermark_disagree():
