@@ -1,7 +1,8 @@
 """A run of a search, with the world in reach: what is alike is tried once.
 
 1. A crash forgets: a process that dies takes its memory along. So of several crash points of a
-   node between which nobody else could see anything, and no time passed, one is tried.
+   node between which nobody else could see anything, and no time passed, one is tried; where
+   hazards let the node stay away otherwise at one of them, each.
 2. What is lost is lost: a message that is not sent, because its link is cut or its connection
    broken, cannot be dropped as well.
 3. What happens at one instant on different nodes has no order (see `footprints`), where ties are in
@@ -149,17 +150,23 @@ class Stage:
         world = self._world
         if what != "crash" or world is None or not self._alike:
             return False
-        node_name = rest.partition("/")[0]
+        node_name, _, point = rest.partition("/")
         node = world.nodes[node_name]
         if node.disk.names():
             return False
         seen = world.trace.seq - self._alone
         # What of the node outlives a crash, and what all others could know of it.
-        kept = (world.network.opened, repr(node.numbers))
+        kept = (world.network.opened, repr(node.numbers), *_away(world, node_name, point))
         mark = (int(world.kernel.now), seen, deviations, *kept)
         known = self._marks.get(node_name)
         self._marks[node_name] = mark
         return known == mark
+
+
+def _away(world: "World", node: str, point: str) -> tuple[object, ...]:
+    """How a node crashes at a point, and how long it stays away."""
+    hazard = world.nemesis.hazard_at(node, point)
+    return () if hazard is None else (hazard.mode, hazard.down)
 
 
 __all__ = ["Stage", "keeps_to_itself"]

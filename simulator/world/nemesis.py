@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 from simulator.chance import Bernoulli
 from simulator.errors import BadInput
 from simulator.protocol.names import MICROS_PER_MS
-from simulator.scenario.faults import Clog, Crash, DiskLoss, Partition, Pause, PauseHazard, Skew
+from simulator.scenario.faults import (
+    Clog,
+    Crash,
+    CrashHazard,
+    DiskLoss,
+    Partition,
+    Pause,
+    PauseHazard,
+    Skew,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,17 +84,19 @@ class Nemesis:
 
     def draw_at(self, node: str, point: str) -> "Draw | None":
         """The source that says whether `node` crashes at `point`; None where it never does."""
-        probability = 0.0
-        if self._hazards:
-            for hazard in self._scenario.hazards.crash:
-                if fnmatchcase(node, hazard.node) and fnmatchcase(point, hazard.point):
-                    probability = hazard.p
-                    break
+        hazard = self.hazard_at(node, point) if self._hazards else None
         site = f"crash@{node}/{point}"
-        draw = self._world.network.draw(site, "crash", _flag(probability))
+        draw = self._world.network.draw(site, "crash", _flag(hazard.p if hazard else 0.0))
         if draw is None or not self._planned_crashes:
             return draw
         return self._counting(draw, site)
+
+    def hazard_at(self, node: str, point: str) -> "CrashHazard | None":
+        """The hazard that says how `node` crashes at `point`: the first that matches."""
+        for hazard in self._scenario.hazards.crash:
+            if fnmatchcase(node, hazard.node) and fnmatchcase(point, hazard.point):
+                return hazard
+        return None
 
     def _counting(self, draw: "Draw", site: str) -> "Draw":
         """Count the times a point is passed, so that a strike can find its own plan."""
@@ -104,12 +115,12 @@ class Nemesis:
         if planned is not None:
             self._crash(node, planned.mode, point, planned.down_ms * MICROS_PER_MS)
             return
-        for hazard in self._scenario.hazards.crash:
-            if fnmatchcase(node.name, hazard.node) and fnmatchcase(point, hazard.point):
-                law = hazard.down
-                down_us = law.floor_us + node.source(f"down@{node.name}", "delay", law)()
-                self._crash(node, hazard.mode, point, down_us)
-                return
+        hazard = self.hazard_at(node.name, point)
+        if hazard is not None:
+            law = hazard.down
+            down_us = law.floor_us + node.source(f"down@{node.name}", "delay", law)()
+            self._crash(node, hazard.mode, point, down_us)
+            return
         self._crash(node, "process", point, 1_000 * MICROS_PER_MS)  # A witness of its own.
 
     def _crash(self, node: "Node", mode: Any, point: str, down_us: int) -> None:

@@ -9,11 +9,16 @@ from simulator import (
     EXACTLY_ONCE,
     IN_MEMORY_SET,
     Cases,
+    Check,
     Crash,
+    CrashHazard,
     Drop,
     FaultPlan,
+    Hazards,
     Status,
     Verdict,
+    Watching,
+    constant,
     never_applied_twice,
     never_lost,
 )
@@ -214,3 +219,25 @@ def test_losing_is_not_duplicating():
 
     assert found
     assert Drop("orders-producer", "broker-0", "ProduceRequest").fault_class in found.scope.budgets
+
+
+def test_crashes_after_which_a_node_is_away_for_longer_are_not_alike():
+    """Between the two points nothing happens, but at the second there is a hazard of its own."""
+
+    def start():
+        crashed, cases = [], Cases()
+
+        def on_restarted(entry):
+            if entry[1] - crashed[-1][1] > 2_000_000:
+                cases.add("away for more than two seconds", (entry[0],))
+
+        observers = {"node_crashed": crashed.append, "node_restarted": on_restarted}
+        return Watching(observers, lambda: cases.verdict("back soon", len(crashed)))
+
+    back_soon = Check("back soon", "Nobody is away for long.", start)
+    long = CrashHazard("billing-*", "before_process", 0.0, down=constant(3_000_000))
+    scenario = consumed(messages=1, hazards=Hazards(crash=(long,)))
+    found = prove(scenario, back_soon, CONSUMER_POINTS, budgets={"crash": 1})
+
+    assert found.outcome is Outcome.REFUTED
+    assert found.counterexample.line == "crash@billing-0/before_process#0=1"
