@@ -15,6 +15,7 @@ Not modelled: choices at sites outside the scope. They are answered benignly, an
 from collections.abc import Sequence
 from heapq import heappop, heappush
 from itertools import count
+from math import fsum
 from typing import Final, Literal, NamedTuple, Protocol
 
 import attrs
@@ -101,7 +102,7 @@ class Exhaustive(Chooser):
             what a law says is certain is no choice, and each site takes all answers of its law.
         guide: is asked at each new choice whether it need be tried.
         given: what the first choices of every run are, benign ones left out.
-        given_length: how many choices they are; from there on all is tried.
+        given_length: how many choices they are; from there on all is tried, within the budgets.
 
     Attributes:
         planned: what a plan above answers (see `Overlay`): no choices, unless all is weighed.
@@ -169,8 +170,6 @@ class Exhaustive(Chooser):
     @property
     def waiting_mass(self) -> float:
         """The probability that has not been run yet, as far as it is waiting."""
-        from math import fsum
-
         self._branch()
         return fsum(one.mass for one in self._waiting)
 
@@ -259,16 +258,17 @@ class Exhaustive(Chooser):
             asked[0] = k + 1
             if (name, k) in planned or not (window.open or (tie and window.closed)):
                 return benign
-            if (most is not None and self._used[fault_class] >= most) or (
-                bound is not None and self._deviations >= bound
+            given = self._position < self._given_length
+            if not given and (
+                (most is not None and self._used[fault_class] >= most)
+                or (bound is not None and self._deviations >= bound)
             ):
-                if chances and self._position >= self._given_length:
-                    self.mass *= chances[0]
+                self.mass *= chances[0] if chances else 1.0
                 return benign
             value = self._choose(name, k, answers, chances)
             if guided is not None:
                 guided(name, value)
-            if value != benign:
+            if value != benign and not given:
                 self._deviations += 1
                 if most is not None:
                     self._used[fault_class] += 1

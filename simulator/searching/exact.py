@@ -143,6 +143,7 @@ def after(
         witness: the choices of the run that were not benign.
         choices: how many choices of the run are given, in the order of asking: those in the scope
             that a law leaves open, and all at the sites that the witness names.
+        budgets: of what follows; what is given is given, and uses none of them.
 
     Raises:
         BadInput: the witness cannot be one, or a law in the scope has too many answers.

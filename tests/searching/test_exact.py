@@ -180,3 +180,19 @@ def test_a_planned_loss_on_a_lossless_link_is_given_too():
 
     assert after(scenario, never_applied_twice, witness, 0, SITES).low == 0.0
     assert after(scenario, never_applied_twice, witness, choices, SITES).low == 1.0
+
+
+@pytest.mark.parametrize("most", [0, 1])
+def test_what_is_given_uses_no_budget(most):
+    """Two crashes are given and one is allowed besides: the interval holds the exact number."""
+    scenario, check = loses(0.3, "after_commit", 2)
+    witness = {("crash@billing-0/after_commit", number): 1 for number in range(2)}
+    choices = length(scenario, witness, SITES)
+
+    for given in range(choices + 1):
+        exact = after(scenario, check, witness, given, SITES)
+        bounded = after(scenario, check, witness, given, SITES, budgets={"crash": most})
+
+        assert exact.exact
+        assert bounded.low - 1e-12 <= exact.low <= bounded.high + 1e-12
+    assert bounded.low == exact.low == 1.0
