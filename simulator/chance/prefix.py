@@ -46,6 +46,7 @@ class Prefix(Chooser):
         self.count = count
         self.inner = inner
         self.order: list[Asked] = []
+        self._beyond = 0  # How often the inner chooser was asked what no law leaves open.
         self._planned: dict[str, dict[int, int]] = {}
         for (name, k), value in self.witness.items():
             self._planned.setdefault(name, {})[k] = value
@@ -53,8 +54,13 @@ class Prefix(Chooser):
 
     @property
     def tail(self) -> int:
-        """How many choices came after the beginning."""
-        return 0 if self.count is None else max(0, len(self.order) - self.count)
+        """How many choices came after the beginning, with those that only the inner chooser has.
+
+        It may be one that makes faults where the laws have none.
+        """
+        if self.count is None:
+            return 0
+        return max(0, len(self.order) - self.count) + self._beyond
 
     def _over(self) -> bool:
         return self.count is not None and len(self.order) >= self.count
@@ -70,7 +76,7 @@ class Prefix(Chooser):
         if planned is None and law.certain:
             if answer is never:
                 return answer
-            return lambda: _later(answer, benign, self._over())
+            return lambda: self._later(answer, benign)
         asked = self._asked.setdefault(site.name, [0])
         name, allows, order = site.name, law.allows, self.order
         told: dict[int, int] = planned or {}
@@ -87,6 +93,17 @@ class Prefix(Chooser):
             return value
 
         return draw
+
+    def _later(self, answer: Source, benign: int) -> int:
+        """Of a law with one outcome: that; after the beginning what the inner chooser makes of it.
+
+        An inner chooser that makes nothing of it says so by `never`, where the outcome is 0.
+        """
+        value = answer()
+        if not self._over():
+            return benign
+        self._beyond += not benign
+        return value
 
     def describe(self) -> str:
         """First 3 of drop@a>b/ProduceRequest#3=1, then seed 7."""
@@ -108,14 +125,10 @@ class Prefix(Chooser):
     def start(self) -> None:
         """Nothing has been asked."""
         self.order = []
+        self._beyond = 0
         self._asked = {}
         self.inner.start()
 
     def finish(self) -> None:
         """As the inner chooser."""
         self.inner.finish()
-
-
-def _later(answer: Source, benign: int, over: bool) -> int:  # noqa: FBT001 - a truth, not a mode
-    value = answer()
-    return value if over else benign

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from simulator import (
+    AT_LEAST_ONCE,
     AT_MOST_ONCE,
     BadInput,
     CrashHazard,
@@ -13,10 +14,15 @@ from simulator import (
     Seeded,
     Topic,
     Topology,
+    Workload,
     Zero,
+    never_applied_twice,
     never_lost,
+    no_keys,
     simulate,
 )
+from simulator.chance.likelihood import SPARSE, SWARM
+from simulator.chance.portfolio import Portfolio
 from simulator.searching.causality import causality, order_of
 from tests.few_orders import few_orders
 
@@ -68,6 +74,27 @@ def test_a_deterministic_rest_is_exact_everywhere():
     curve = causality(SCENARIO, never_lost, witness(), chooser=lambda _: Zero(), tails=3)
 
     assert [point.estimate.point for point in curve.points] == [0.0, 0.0, 1.0, 1.0]
+
+
+def test_a_rest_of_faults_that_no_law_leaves_open_is_not_exact():
+    """All that the laws leave open is over, but who draws the rests crashes consumers still."""
+    certain = few_orders(
+        AT_LEAST_ONCE,
+        workload=Workload(events=2, keys=no_keys()),
+        topology=Topology(brokers=1, topics=(Topic("orders", 1),)),
+    )
+
+    def crashing(run):
+        return Portfolio(3, run, faults=("crash",), shares={SPARSE: 1, SWARM: 3})
+
+    ends = len(order_of(certain, {}))
+    curve = causality(
+        certain, never_applied_twice, {}, at=(ends,), chooser=crashing, tails=40, seed=5
+    )
+    (last,) = curve.points
+
+    assert last.estimate.n == 40
+    assert 0.0 < last.estimate.point < 1.0
 
 
 def test_any_places_can_be_looked_at_and_a_line_of_text_will_do():
