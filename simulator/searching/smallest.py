@@ -17,6 +17,7 @@ import attrs
 from simulator.chance.exhaustive import FEWEST, Exhaustive
 from simulator.chance.scope import Scope
 from simulator.checks.check import Check
+from simulator.checks.verdict import Status
 from simulator.errors import BadInput
 from simulator.scenario.faults import Fault
 from simulator.scenario.scenario import Scenario
@@ -66,6 +67,8 @@ class Smallest:
         certified: whether these are all smaller schedules of the scope; if nothing was found,
             whether all of the scope was run.
         left: the classes of sites outside of the scope.
+        undecided: how many of the smaller schedules could not be judged: of these it is not said
+            that they keep the promise.
     """
 
     promise: str
@@ -77,6 +80,7 @@ class Smallest:
     by_faults: tuple[int, ...]
     certified: bool
     left: tuple[str, ...]
+    undecided: int = 0
 
     def __bool__(self) -> bool:
         """Whether a run was found."""
@@ -95,6 +99,8 @@ class Smallest:
         what = "smaller schedules" if self.found is not None else "schedules"
         said = f"all {what} were run" if self.certified else f"not all {what} were run"
         lines.append(f"{said}: {self.smaller} ({each or 'none'} faults), at {self._sizes()}")
+        if self.undecided:
+            lines.append(f"{counted(self.undecided, 'schedule')} of these could not be judged")
         lines += str(self.scope).split("\n")
         if self.left:
             lines.append(f"left benign: {'; '.join(self.left)}")
@@ -191,6 +197,7 @@ class _Level:
     def __init__(self, one: Sized, scope: Scope, check: Check) -> None:
         self.one = one
         self.check = check
+        self.undecided = 0
         self.chooser = Exhaustive(scope, order=FEWEST)
         alike = keeps_to_itself(one.scenario)
         self._stage = Stage(check.start().observers, self.chooser, alike=alike)
@@ -204,6 +211,7 @@ class _Level:
         """Run the next schedule."""
         verdict = judged(self.one.scenario, self.chooser, self.check, self._stage)
         if verdict is None or not broken(verdict):
+            self.undecided += verdict is not None and verdict.status is Status.CANNOT_TELL
             return None
         return counterexample(self.one.scenario, self.chooser, verdict, self.one.added)
 
@@ -243,6 +251,7 @@ def search(check: Check, sized: Sequence[Sized], scope: Scope, most: int) -> Sma
         by_faults=tuple(by_faults),
         certified=not waiting,
         left=left_benign(left, met),
+        undecided=sum(level.undecided for level in levels),
     )
 
 

@@ -10,6 +10,7 @@ from simulator import (
     Crash,
     FaultPlan,
     Status,
+    Verdict,
     Workload,
     never_applied_twice,
     never_lost,
@@ -110,6 +111,19 @@ def test_a_search_that_was_cut_off_certifies_nothing():
 
     assert not found.certified
     assert "not all schedules were run" in str(found)
+
+
+def test_schedules_that_could_not_be_judged_are_told():
+    """None breaks the promise as far as one can tell, which is not that all keep it."""
+
+    def nobody_knows(_):
+        return Verdict("nobody knows", Status.CANNOT_TELL, (), 1, 1)
+
+    found = smallest(consumed(messages=2), nobody_knows, CONSUMER_POINTS, faults=0)
+
+    assert not found
+    assert found.undecided == found.smaller == 2
+    assert "2 schedules of these could not be judged" in str(found)
 
 
 def test_the_found_run_replays():
