@@ -55,7 +55,7 @@ AT_ONCE = "what is handled at once is committed without gaps"
 
 EAGER, COOPERATIVE, CONSUMERS = "eager, kept once", "cooperative, kept once", "consumer, kept once"
 
-FEW, SOME, MANY, LONG = 25, 100, 200, 300  # Budgets, in runs.
+FEW, SOME, MANY, LONG, LONGEST = 25, 100, 200, 300, 400  # Budgets, in runs.
 
 _TABLE: dict[str, tuple[tuple[Callable[..., Any], str, str, int], ...]] = {
     LOG: (
@@ -72,7 +72,7 @@ _TABLE: dict[str, tuple[tuple[Callable[..., Any], str, str, int], ...]] = {
         (replication.elects_whoever_lives, LOSSLESS, "committed_is_kept", FEW),
     ),
     CLASSIC: (
-        (brokers.takes_commits_of_old_generations, EAGER, "fenced_never_commits", SOME),
+        (brokers.takes_commits_of_old_generations, EAGER, "fenced_never_commits", LONGEST),
         (brokers.takes_commits_of_unknown_members, COOPERATIVE, "fenced_never_commits", FEW),
         (brokers.keeps_offsets_per_member, OFFSETS, "committed_never_regresses", FEW),
         (brokers.forgets_commits_at_restart, RETURN, "committed_never_regresses", FEW),
