@@ -43,7 +43,6 @@ def describe(commands: Any) -> None:
     of_histories.add_argument(
         "--order",
         choices=("realtime", "process"),
-        default="realtime",
         help="what is in order: what ended before another began (default), or only what one "
         "process did",
     )
@@ -95,6 +94,7 @@ def _trace(options: argparse.Namespace) -> int:
     _anomalies_known(options)
     asked = _asked(options)
     trace = read_trace(options.trace)
+    _anomalies_asked(options)
     where = str(options.trace)
     verdicts = judge(trace, asked or _promised(options, trace), where)
     judgement = None
@@ -139,6 +139,17 @@ def _anomalies_known(options: argparse.Namespace) -> None:
         raise WrongUsage("--steps must be at least 0, not", value=options.steps)
 
 
+def _anomalies_asked(options: argparse.Namespace) -> None:
+    """What is said of anomalies is said in vain where a trace's are not looked for."""
+    if options.anomalies:
+        return
+    for option in ("allow", "order", "steps"):
+        if getattr(options, option) not in (None, []):
+            fix = "give --anomalies as well"
+            raise WrongUsage(f"--{option} is about anomalies, and this is a trace",
+                             str(options.trace), fix=fix)
+
+
 def _judged(recorded: "Recorded", options: argparse.Namespace) -> "Judgement":
     from simulator.histories.judging import judge_operations
 
@@ -154,9 +165,9 @@ def _judged_trace(trace: "Trace", options: argparse.Namespace) -> "Judgement":
 def _as_wanted(found: "Options", options: argparse.Namespace) -> "Options":
     import attrs
 
-    more = {} if options.steps is None else {"steps_most": options.steps}
-    allow = (*found.allow, *options.allow)
-    return attrs.evolve(found, order=options.order, allow=allow, **more)
+    given = {"steps_most": options.steps, "order": options.order}
+    more: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    return attrs.evolve(found, allow=(*found.allow, *options.allow), **more)
 
 
 def _print(options: argparse.Namespace, kind: str, verdict: str, **parts: Any) -> None:

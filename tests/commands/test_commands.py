@@ -195,6 +195,8 @@ def test_an_empty_witness_is_the_benign_run(capsys):
         (["check", "binary.jsonl"], 65, "binary.jsonl"),
         (["check", "cut.jsonl"], 65, "cut.jsonl"),
         (["check", "whole.jsonl", "--promise", "never_lots"], 64, "did you mean never_lost"),
+        (["check", "whole.jsonl", "--order", "process"], 64, "--order is about anomalies"),
+        (["check", "whole.jsonl", "--steps", "9"], 64, "(give --anomalies as well)"),
         (["run", "nothing.toml"], 64, "nothing.toml"),
         (["run", "broken.toml"], 65, "did you mean 'events'"),
         (["run", "calm.toml", "--speed", "3"], 64, "--speed"),
