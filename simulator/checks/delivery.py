@@ -31,10 +31,9 @@ class _Aborted:
         self.transactions = TransactionLog()
         self._before: dict[str, list[FlatEntry]] = {}  # Of an event that is acknowledged again.
 
-    def remember(self, before: FlatEntry | None) -> None:
-        """An event is acknowledged, and may have been before: in this entry."""
-        if before is not None:
-            self._before.setdefault(before[4][1], []).append(before)
+    def remember(self, before: FlatEntry) -> None:
+        """An event is acknowledged again, and was before in this entry."""
+        self._before.setdefault(before[4][1], []).append(before)
 
     def whole(self, entry: FlatEntry) -> bool:
         """Whether an event was aborted wherever it was acknowledged; last in this entry."""
@@ -61,7 +60,8 @@ def _never_lost() -> Watching:
         if event_id in applied:
             stored.add(entry[4][2])
         else:
-            aborted.remember(waiting.get(event_id))
+            if event_id in waiting:
+                aborted.remember(waiting[event_id])
             waiting[event_id] = entry
 
     def on_applied(entry: FlatEntry) -> None:

@@ -90,25 +90,15 @@ class _Progress:
         self.highest = -1
         self.open: dict[int, tuple[int, str]] = {}  # offset -> entry, event; the lowest first
 
-    def give(self, offset: int, seq: int, event_id: str) -> None:
-        """A record is given out. If it was before, it is open already, or was processed.
+    def give_late(self, offset: int, seq: int, event_id: str) -> None:
+        """A record not above the highest is given out: it is open, was processed, or is new.
 
-        One below the highest may be new: after a seek to what was left out, or where the log was
-        cut and other records lie.
+        New: after a seek to what was left out, or where the log was cut and other records lie.
         """
-        if self.given.get(offset) == event_id:
-            return
-        self.given[offset] = event_id
-        self.open[offset] = (seq, event_id)
-        if offset > self.highest:
-            self.highest = offset
-        else:
+        if self.given.get(offset) != event_id:
+            self.given[offset] = event_id
+            self.open[offset] = (seq, event_id)
             self.open = dict(sorted(self.open.items()))
-
-    def done(self, offset: int, event_id: str) -> None:
-        """It was processed."""
-        if offset in self.open and self.open[offset][1] == event_id:
-            del self.open[offset]
 
 
 def _never_committed_past_processed() -> Watching:
@@ -122,15 +112,20 @@ def _never_committed_past_processed() -> Watching:
         progress = places.get((group, topic, partition))
         if progress is None:
             progress = places[group, topic, partition] = _Progress()
-        progress.give(offset, entry[0], event_id)
+        if offset > progress.highest:
+            progress.highest = offset
+            progress.given[offset] = event_id
+            progress.open[offset] = (entry[0], event_id)
+        else:
+            progress.give_late(offset, entry[0], event_id)
 
     def on_ended(entry: FlatEntry) -> None:
         _, group, topic, partition, offset, event_id, outcome = entry[4]
         working.add(group)
         if outcome == "done":
             progress = places.get((group, topic, partition))
-            if progress is not None:
-                progress.done(offset, event_id)
+            if progress is not None and progress.given.get(offset) == event_id:
+                progress.open.pop(offset, None)
 
     def on_started(entry: FlatEntry) -> None:
         working.add(entry[4][1])

@@ -247,7 +247,8 @@ class Service:
                         self._owing[node.name] = node.incarnation
                     return False
                 break
-            self._owing.pop(node.name, None)
+            if self._owing:
+                self._owing.pop(node.name, None)
             if after is not None and not after():
                 yield node.event()
             return True
