@@ -47,8 +47,7 @@ class _Aborted:
 def _never_lost() -> Watching:
     ending, aborted = Ending(), _Aborted()
     waiting: dict[str, FlatEntry] = {}  # event -> its acknowledgement
-    applied: set[str] = set()
-    done: set[str] = set()
+    applied, done = set[str](), set[str]()
     read: set[str] = set()  # Topics that somebody reads, and those whose events change tables.
     stored: set[str] = set()
     acknowledged = 0
@@ -59,10 +58,10 @@ def _never_lost() -> Watching:
         event_id = entry[4][1]
         if event_id in applied:
             stored.add(entry[4][2])
-        else:
-            if event_id in waiting:
-                aborted.remember(waiting[event_id])
-            waiting[event_id] = entry
+            return
+        if (before := waiting.get(event_id)) is not None:
+            aborted.remember(before)
+        waiting[event_id] = entry
 
     def on_applied(entry: FlatEntry) -> None:
         event_id = entry[4][4]
