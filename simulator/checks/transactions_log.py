@@ -3,7 +3,8 @@
 1. A batch is in a transaction if its producer id is one that a transactional id was given.
 2. A marker ends all open batches of its producer in its partition; one that comes again, because
    the first was not answered, ends nothing more.
-3. What a former leader cuts off its log is gone, and so are the ends that it had written.
+3. What a former leader cuts off its log is gone, and so are the ends that it had written. An end
+   that was written before, or by its successor, stands.
 4. What a former leader writes that has not heard of its successor is in no log that counts, and
    where its successor writes, what it had written there before is gone.
 
@@ -30,7 +31,7 @@ class Written:
     """
 
     __slots__ = (
-        "at_us", "base", "ended", "ended_at", "event_ids", "identity", "result", "seq", "where",
+        "at_us", "base", "ended", "ends_at", "event_ids", "identity", "result", "seq", "where",
         "writer",
     )  # fmt: skip
 
@@ -43,7 +44,8 @@ class Written:
         self.identity: tuple[int, int, int] = event[5:8]
         self.result = OPEN
         self.ended = -1
-        self.ended_at = ("", -1)  # Who wrote the end, and at which offset.
+        # Who wrote the end, and at which offset: more than one may have, or one again.
+        self.ends_at: dict[tuple[str, int], None] = {}
 
     @property
     def end(self) -> int:
@@ -140,7 +142,7 @@ class TransactionLog:
         for one in ended:
             if one.result == OPEN:
                 one.result, one.ended = result, seq
-            one.ended_at = (node, offset)
+            one.ends_at[node, offset] = None
 
     def _truncated(self, entry: FlatEntry) -> None:
         _, _, node, _, (_, topic, partition, offset, _) = entry
@@ -150,7 +152,9 @@ class TransactionLog:
             if placed[at].writer == node:
                 self._forget(placed.pop(at))
         for one in placed.values():
-            if one.ended_at[0] == node and one.ended_at[1] >= offset and one.result != OPEN:
+            for end in [end for end in one.ends_at if end[0] == node and end[1] >= offset]:
+                del one.ends_at[end]
+            if not one.ends_at and one.result != OPEN:
                 one.result, one.ended = OPEN, -1
                 self.open.setdefault((where, one.identity[0]), []).append(one)
 

@@ -92,6 +92,19 @@ def test_what_is_aborted_or_open_is_for_nobody(events, status):
     assert aborted_is_never_read(told(*events)).status is status
 
 
+@pytest.mark.parametrize("cut", [1, 2])
+def test_an_end_that_came_again_and_was_cut_off_leaves_the_first(cut):
+    """A coordinator that got no answer asks again; a leader writes that alone, and cuts it."""
+    twice = (began(), wrote(0, "e1"), marker(1), marker(2))
+    cut_off = ("@b", "log_truncated", "bills", 0, cut, ())
+    trace = told(
+        *twice, cut_off, ending("commit", "e1"), ended("commit"), polled(0, "e1"), *QUIET
+    )
+
+    for check in (aborted_is_never_read, transactions_atomic, transactions_end):
+        assert check(trace).status is (BROKEN if cut == 1 else KEPT)
+
+
 def leads(epoch, node):
     return (f"@{node}", "became_leader", "bills", 0, epoch, 0)
 
