@@ -3,12 +3,14 @@
 1. A batch is in a transaction if its producer id is one that a transactional id was given.
 2. A marker ends all open batches of its producer in its partition; one that comes again, because
    the first was not answered, ends nothing more.
-3. What a former leader cuts off its log is gone, and so are the ends that it had written. An end
-   that was written before, or by its successor, stands.
+3. Who begins to lead tells where its log ends. What any former leader had written behind that is
+   gone, ends too, and what lies before it stands, whatever the former leader cuts off its own log.
 4. What a former leader writes that has not heard of its successor is in no log that counts, and
    where its successor writes, what it had written there before is gone.
+5. Where nobody tells who leads, what a broker cuts off is gone, and so are the ends that it had
+   written. An end that was written before, or by another, stands.
 
-Not modelled: what a loss of power takes from a log, which nobody tells of batch by batch.
+Not modelled: what a loss of power takes from a log without replicas, which nobody tells of.
 """
 
 from typing import Any
@@ -99,8 +101,11 @@ class TransactionLog:
         return [found[seq] for seq in sorted(found)]
 
     def _led(self, entry: FlatEntry) -> None:
-        where, epoch = entry[4][1:3], entry[4][3]
-        self._leaders[where] = max(self._leaders.get(where, (-1, "")), (epoch, entry[2]))
+        _, _, node, _, (_, topic, partition, epoch, log_end) = entry
+        where = topic, partition
+        if (epoch, node) >= self._leaders.get(where, (-1, "")):
+            self._leaders[where] = (epoch, node)
+            self._cut(where, log_end, "")
 
     def _is_former(self, where: Where, node: str) -> bool:
         """Whether a leader has a successor of which it has not heard."""
@@ -145,16 +150,21 @@ class TransactionLog:
             one.ends_at[node, offset] = None
 
     def _truncated(self, entry: FlatEntry) -> None:
-        _, _, node, _, (_, topic, partition, offset, _) = entry
-        where = topic, partition
+        where = entry[4][1:3]
+        if where not in self._leaders:  # Else it is a copy that is cut, and its leader's counts.
+            self._cut(where, entry[4][3], entry[2])
+
+    def _cut(self, where: Where, offset: int, whose: str) -> None:
+        """What one broker wrote from an offset on is gone; of nobody: what anybody wrote."""
         placed = self._at.get(where, {})
         for at in [one for one in placed if one >= offset]:
-            if placed[at].writer == node:
+            if whose in ("", placed[at].writer):
                 self._forget(placed.pop(at))
         for one in placed.values():
-            for end in [end for end in one.ends_at if end[0] == node and end[1] >= offset]:
+            gone = [end for end in one.ends_at if end[1] >= offset and whose in ("", end[0])]
+            for end in gone:
                 del one.ends_at[end]
-            if not one.ends_at and one.result != OPEN:
+            if gone and not one.ends_at:
                 one.result, one.ended = OPEN, -1
                 self.open.setdefault((where, one.identity[0]), []).append(one)
 

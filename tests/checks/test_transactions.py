@@ -105,8 +105,8 @@ def test_an_end_that_came_again_and_was_cut_off_leaves_the_first(cut):
         assert check(trace).status is (BROKEN if cut == 1 else KEPT)
 
 
-def leads(epoch, node):
-    return (f"@{node}", "became_leader", "bills", 0, epoch, 0)
+def leads(epoch, node, end=0):
+    return (f"@{node}", "became_leader", "bills", 0, epoch, end)
 
 
 ONE_DONE = (ending("commit", "e1"), ended("commit"))
@@ -132,6 +132,32 @@ def test_what_a_leader_wrote_where_its_successor_writes_is_gone():
 
     assert transactions_end(told(*old, other, *QUIET)).status is BROKEN
     assert transactions_end(told(*old, *new, *ONE_DONE, other, *QUIET)).status is KEPT
+
+
+def test_a_former_leader_that_cuts_what_its_successor_holds_takes_nothing_from_the_log():
+    """Before KIP-101 it cuts off all behind its high watermark, and fetches it again."""
+    old = (began(), leads(0, "old"), wrote(0, "e1", node="old"), marker(1, node="old"), *ONE_DONE)
+    new = (leads(1, "new", 2), ("@old", "log_truncated", "bills", 0, 0, ("e1",)))
+    trace = told(*old, *new, polled(0, "e1"), *QUIET)
+
+    for check in (aborted_is_never_read, transactions_atomic, transactions_end):
+        assert check(trace).status is KEPT
+
+
+@pytest.mark.parametrize(("end", "status"), [(0, KEPT), (1, BROKEN)])
+def test_what_lies_behind_the_log_of_who_begins_to_lead_is_gone(end, status):
+    """Its writer may never come back to cut it off, and nobody may write there again."""
+    old = (began(), leads(0, "old"), wrote(0, "e1", node="old"), state("CompleteAbort"))
+
+    assert transactions_end(told(*old, leads(1, "new", end), *QUIET)).status is status
+
+
+@pytest.mark.parametrize(("end", "status"), [(1, BROKEN), (2, KEPT)])
+def test_an_end_that_lies_behind_the_log_of_who_begins_to_lead_is_gone(end, status):
+    old = (began(), leads(0, "old"), wrote(0, "e1", node="old"), marker(1, node="old"))
+
+    trace = told(*old, leads(1, "new", end), polled(0, "e1"))
+    assert aborted_is_never_read(trace).status is status
 
 
 def test_a_group_that_reads_uncommitted_records_may_be_left_out():
