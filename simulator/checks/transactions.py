@@ -22,7 +22,13 @@ from collections.abc import Collection
 from simulator.checks.check import Check, Watching
 from simulator.checks.ending import Ending
 from simulator.checks.sentences import at
-from simulator.checks.transactions_log import OPEN, TransactionLog, Written
+from simulator.checks.transactions_log import (
+    OPEN,
+    Identity,
+    TransactionLog,
+    Where,
+    Written,
+)
 from simulator.checks.verdict import Cases, Verdict
 from simulator.trace.trace import FlatEntry
 
@@ -126,23 +132,24 @@ def _transactions_atomic() -> Watching:
 
     def finish() -> Verdict:
         asked.end()
-        copies: dict[tuple[str, str], dict[tuple[int, int, int], Written]] = {}
+        copies: dict[tuple[str, str], dict[tuple[Where, Identity], Written]] = {}
         for batch in log.batches():
             if batch.result == "commit":
                 owner = log.owners[batch.identity[0]]
+                which = batch.where, batch.identity  # Each partition has sequences of its own.
                 for event_id in batch.event_ids:
-                    copies.setdefault((owner, event_id), {})[batch.identity] = batch
+                    copies.setdefault((owner, event_id), {})[which] = batch
         surplus, missing = Cases(), Cases()
-        for which, found in copies.items():
-            if len(found) > asked.committed[which] + asked.perhaps[which]:
-                _surplus(surplus, which, list(found.values()), asked)
-        for which, count in asked.committed.items():
-            stored = len(copies.get(which, ()))
+        for whose, found in copies.items():
+            if len(found) > asked.committed[whose] + asked.perhaps[whose]:
+                _surplus(surplus, whose, list(found.values()), asked)
+        for whose, count in asked.committed.items():
+            stored = len(copies.get(whose, ()))
             if stored < count:
-                said = f"{which[1]} was committed by {which[0]}, and no log holds it as committed"
+                said = f"{whose[1]} was committed by {whose[0]}, and no log holds it as committed"
                 if stored:
-                    said = f"{which[1]} was committed {count} times by {which[0]}; {stored} is told"
-                missing.add(said, asked.entries.get(which, ()), (which[1],))
+                    said = f"{whose[1]} was committed {count} times by {whose[0]}; {stored} is told"
+                missing.add(said, asked.entries.get(whose, ()), (whose[1],))
         if surplus.count or not missing.count:
             return surplus.verdict("transactions_atomic", asked.ended)
         why = ending.open_because

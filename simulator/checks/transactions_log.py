@@ -18,6 +18,7 @@ from typing import Any
 from simulator.trace.trace import FlatEntry, Observer
 
 Where = tuple[str, int]
+Identity = tuple[int, int, int]  # Producer id, epoch and sequence.
 
 OPEN = ""  # Instead of commit or abort.
 ABORTED = "abort"
@@ -42,8 +43,7 @@ class Written:
         self.where: Where = event[1:3]
         self.base: int = event[3]
         self.event_ids: tuple[str, ...] = event[4]
-        # Producer id, epoch and sequence: the same for a batch that is written again.
-        self.identity: tuple[int, int, int] = event[5:8]
+        self.identity: Identity = event[5:8]  # Of a batch that is written again, the same.
         self.result = OPEN
         self.ended = -1
         # Who wrote the end, and at which offset: more than one may have, or one again.

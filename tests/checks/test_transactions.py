@@ -217,6 +217,16 @@ def test_a_transaction_is_all_or_nothing(events, status):
     assert transactions_atomic(told(*events)).status is status
 
 
+@pytest.mark.parametrize(("first", "status"), [("commit", KEPT), ("abort", BROKEN)])
+def test_each_partition_numbers_its_batches_by_itself(first, status):
+    """An event is in two transactions, with the same sequence; both are committed."""
+    one = (began(), wrote(0, "e1"), ending(first, "e1"), ended(first), marker(1))
+    other = (ending("commit", "e1"), ended("commit"), marker(1, partition=1))
+
+    trace = told(*one, began(), wrote(0, "e1", partition=1), *other, *QUIET)
+    assert transactions_atomic(trace).status is status
+
+
 # --- An end to everything ------------------------------------------------------------------------
 
 
