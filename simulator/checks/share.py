@@ -48,34 +48,41 @@ def _offsets(event: tuple[object, ...]) -> Iterator[int]:
 class _Known:
     """What a leader has told of a share partition."""
 
-    __slots__ = ("node", "of", "start")
+    __slots__ = ("of", "start")
 
-    def __init__(self, node: str) -> None:
-        self.node = node
+    def __init__(self) -> None:
         self.start = -1
         self.of: dict[int, tuple[str, int]] = {}  # offset -> its holder or _FINISHED, and entry
 
 
 class _OneState:
-    """Follows every record through its states."""
+    """Follows every record through its states, as each leader tells them.
+
+    One that stood still goes on giving records out until it hears of its successor, which gives
+    out the same ones: each knows of its own members alone.
+    """
 
     def __init__(self) -> None:
         self.cases = Cases()
-        self.places: dict[Place, _Known] = {}
+        self.loaded: dict[Place, str] = {}  # By whom, last.
+        self.places: dict[tuple[str, Place], _Known] = {}  # By the leader's node.
         self.acquired = 0
 
     def known(self, entry: FlatEntry) -> _Known:
-        place = entry[4][1:4]
-        known = self.places.get(place)
+        which = entry[2], entry[4][1:4]
+        known = self.places.get(which)
         if known is None:
-            known = self.places[place] = _Known(entry[2])
+            known = self.places[which] = _Known()
         return known
 
     def on_loaded(self, entry: FlatEntry) -> None:
-        known = self.known(entry)
-        if known.node != entry[2]:
-            self.places[entry[4][1:4]] = _Known(entry[2])
+        node, place = entry[2], entry[4][1:4]
+        before = self.loaded.get(place, node)
+        self.loaded[place] = node
+        if before != node:
+            self.places[node, place] = _Known()
             return
+        known = self.known(entry)
         known.of = {at: held for at, held in known.of.items() if held[0] == _FINISHED}
 
     def on_acquired(self, entry: FlatEntry) -> None:

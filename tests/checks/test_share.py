@@ -56,7 +56,7 @@ ARCHIVED = ("share_archived", *PLACE, 0, 0, 5)
         (acquired("a"), expired("a"), acquired("b", count=2), said("b"), MOVED),
         (acquired("a"), ("share_released", *PLACE, 0, 0, "a"), acquired("b", count=2)),
         (acquired("a"), LOADED, acquired("b")),
-        (acquired("a"), said("a"), ELSEWHERE, acquired("b")),
+        (acquired("a"), said("a"), ELSEWHERE, ("@other", *acquired("b"))),
     ],
 )
 def test_one_holder_after_the_other_is_one_state_at_a_time(events):
@@ -84,6 +84,22 @@ def test_two_states_at_a_time_are_broken(events, text):
 
     assert verdict.status is Status.BROKEN
     assert text in verdict.evidence[0].sentence
+
+
+LEFT = (LOADED, acquired("a"), ELSEWHERE, ("@other", *acquired("c")))
+
+
+@pytest.mark.parametrize("former", [said("a"), expired("a"), acquired("b", (1, 1))])
+def test_a_former_leader_that_does_not_know_it_speaks_of_its_own_members(former):
+    """It stood still when its successor began, which gave the same record to another."""
+    trace = told(*LEFT, former, ("@other", *said("c")))
+
+    assert share_records_in_one_state(trace)
+
+
+@pytest.mark.parametrize("former", [said("b"), acquired("b")])
+def test_a_former_leader_too_gives_a_record_to_one_member_at_a_time(former):
+    assert share_records_in_one_state(told(*LEFT, former)).status is Status.BROKEN
 
 
 def test_what_was_answered_and_stays_finished_is_kept():
