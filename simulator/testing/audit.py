@@ -6,7 +6,8 @@ runs, and for Hypothesis, pytest, logging and the simulator itself, all is as ev
 
 Rule 1: the replacements stand only while a run goes on, and are taken back however it ends.
 Rule 2: a name that a module of yours has imported (`from time import time`) is replaced there too;
-modules of installed packages keep theirs.
+modules of installed packages keep theirs. What a test has put in the place of a name (by pytest's
+`monkeypatch`, say) is the test's: it is neither replaced nor taken back.
 Rule 3: an error that a handler swallows is raised once the run is over.
 
 Not modelled: what C code asks by itself (SQL's CURRENT_TIMESTAMP, hash seeds, numpy's generators),
@@ -140,6 +141,16 @@ class Audit:
                     if replaced is not None:
                         yield module, name, value, replaced
 
+    def _put(self) -> None:
+        for owner, name, real, stub in self._patches:
+            if vars(owner).get(name) is real:
+                setattr(owner, name, stub)
+
+    def _take_back(self) -> None:
+        for owner, name, real, stub in self._patches:
+            if vars(owner).get(name) is stub:
+                setattr(owner, name, real)
+
     @contextmanager
     def inside(self) -> Iterator[None]:
         """A run goes on.
@@ -147,19 +158,17 @@ class Audit:
         Raises:
             Undetermined: at its end, if one was swallowed.
         """
-        self._depth += 1
-        if self._depth == 1:
+        if not self._depth:
             self.tripped.clear()
             self._look()
-            for owner, name, _, stub in self._patches:
-                setattr(owner, name, stub)
+            self._put()
+        self._depth += 1
         try:
             yield
         finally:
             self._depth -= 1
             if not self._depth:
-                for owner, name, real, _ in self._patches:
-                    setattr(owner, name, real)
+                self._take_back()
         if self.tripped:
             raise self.tripped[0]
 

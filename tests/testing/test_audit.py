@@ -7,6 +7,7 @@ import logging
 import os
 import random
 import secrets
+import sys
 import threading
 import time
 import uuid
@@ -74,6 +75,19 @@ def test_outside_of_a_run_nothing_is_changed():
             try_out(ASKING["time.time"])
 
     assert (time.time, dates.datetime, datetime, random.random, uuid.uuid4) == before
+
+
+@pytest.mark.parametrize("owner", [time, sys.modules[__name__]], ids=["time", "importer"])
+def test_what_a_test_has_put_in_its_place_is_let_be(monkeypatch, owner):
+    """A clock that stands still is determined, and stays until its test takes it back."""
+    name = "time" if owner is time else "monotonic"
+    with audited():
+        try_out(lambda: None)  # It has been found, and is known by what it was.
+
+        monkeypatch.setattr(owner, name, lambda: 5.0)
+
+        assert try_out(lambda: getattr(owner, name)())
+        assert getattr(owner, name)() == 5.0
 
 
 def test_without_an_audit_a_run_may_ask_and_audits_may_be_turned_off():
