@@ -4,7 +4,8 @@ The wall clock, global chance, fresh identifiers, the system's randomness and th
 for one of them inside a run gets `Undetermined`, which names the call and its place. Outside of
 runs, and for Hypothesis, pytest, logging and the simulator itself, all is as ever.
 
-Rule 1: the replacements stand only while a run goes on, and are taken back however it ends.
+Rule 1: the replacements stand only while a run goes on, and are taken back however it ends: also
+from a module that was first imported in the run, and so has imported a replacement.
 Rule 2: a name that a module of yours has imported (`from time import time`) is replaced there too;
 modules of installed packages keep theirs. What a test has put in the place of a name (by pytest's
 `monkeypatch`, say) is the test's: it is neither replaced nor taken back.
@@ -17,7 +18,7 @@ variable before the run.
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -69,6 +70,7 @@ class Audit:
     def __init__(self) -> None:
         self.tripped: list[Undetermined] = []
         self._replaced: dict[Any, Any] = {}
+        self._reals: dict[Any, Any] = {}  # The other way round.
         self._patches: list[Patch] = []
         self._seen: set[str] = set()
         self._depth = 0
@@ -85,7 +87,7 @@ class Audit:
         if real is None:
             return
         stub = self._stub(real, title, cure)
-        self._replaced[real] = stub
+        self._replaced[real], self._reals[stub] = stub, real
         self._patches.append((owner, attribute, real, stub))
 
     def _replace_dates(self) -> None:
@@ -104,7 +106,7 @@ class Audit:
             }
             own["__new__"] = staticmethod(lambda _, *args, real=real, **given: real(*args, **given))
             like = meta(real.__name__, (real,), own)
-            self._replaced[real] = like
+            self._replaced[real], self._reals[like] = like, real
             self._patches.append((module, name, real, like))
 
     def _stub(self, real: Callable[..., Any], title: str, cure: str) -> Callable[..., Any]:
@@ -131,15 +133,7 @@ class Audit:
             self._seen.add(name)
             module = sys.modules.get(name)
             if isinstance(module, ModuleType) and _is_the_users(module):
-                self._patches += self._names_in(module)
-
-    def _names_in(self, module: ModuleType) -> Iterator[Patch]:
-        for name, value in list(vars(module).items()):
-            if isinstance(value, CALLABLE) or value.__class__ is type:
-                with suppress(TypeError):  # What cannot be hashed is none of them.
-                    replaced = self._replaced.get(value)
-                    if replaced is not None:
-                        yield module, name, value, replaced
+                self._patches += ((module, *one) for one in _known_in(module, self._replaced))
 
     def _put(self) -> None:
         for owner, name, real, stub in self._patches:
@@ -150,6 +144,11 @@ class Audit:
         for owner, name, real, stub in self._patches:
             if vars(owner).get(name) is stub:
                 setattr(owner, name, real)
+        for name in list(sys.modules):
+            module = sys.modules.get(name)
+            if name not in self._seen and isinstance(module, ModuleType):
+                for own, _, real in _known_in(module, self._reals):
+                    setattr(module, own, real)
 
     @contextmanager
     def inside(self) -> Iterator[None]:
@@ -171,6 +170,20 @@ class Audit:
                 self._take_back()
         if self.tripped:
             raise self.tripped[0]
+
+
+def _known_in(module: ModuleType, known: Mapping[Any, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """The names of a module that stand for one of these: the name, what it is, what it stands for.
+
+    By its type alone it is told whether a value can be one: to ask the value itself would wake
+    what is made when it is first asked for anything, such as the settings of a framework.
+    """
+    for name, value in list(vars(module).items()):
+        kind = type(value)
+        if issubclass(kind, CALLABLE) or issubclass(kind, type):
+            with suppress(TypeError):  # What cannot be hashed is none of them.
+                if value in known:
+                    yield name, value, known[value]
 
 
 def _package(frame: Any) -> str:

@@ -3,6 +3,7 @@
 # ruff: noqa: TID251, DTZ001, DTZ003, DTZ005, DTZ011, BLE001, ICN001 - what trips is asked for here
 
 import datetime as dates
+import importlib
 import logging
 import os
 import random
@@ -10,6 +11,7 @@ import secrets
 import sys
 import threading
 import time
+import types
 import uuid
 from datetime import datetime
 from time import monotonic
@@ -88,6 +90,41 @@ def test_what_a_test_has_put_in_its_place_is_let_be(monkeypatch, owner):
 
         assert try_out(lambda: getattr(owner, name)())
         assert getattr(owner, name)() == 5.0
+
+
+def test_a_module_imported_in_a_run_has_the_real_thing_afterwards(tmp_path, monkeypatch):
+    """And the next run finds it, as it finds what was imported before."""
+    (tmp_path / "imported_late.py").write_text(
+        "from datetime import datetime\nfrom time import time as now\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with audited():
+        try_out(lambda: importlib.import_module("imported_late"))
+        late = importlib.import_module("imported_late")
+
+        assert (late.now, late.datetime) == (time.time, dates.datetime)
+        assert late.now() > 0
+        with pytest.raises(Undetermined):
+            try_out(lambda: late.now())
+
+
+def test_what_is_made_when_it_is_asked_is_not_asked(monkeypatch):
+    """Frameworks have globals that cannot be had before all is configured; the audit goes on."""
+
+    class Settings:
+        @property
+        def __class__(self):
+            raise RuntimeError("not configured")
+
+    module = types.ModuleType("configured_later")
+    module.__file__, module.settings = "configured_later.py", Settings()
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+
+    with audited():
+        assert try_out(lambda: None)
+        with pytest.raises(Undetermined):
+            try_out(ASKING["time.time"])
 
 
 def test_without_an_audit_a_run_may_ask_and_audits_may_be_turned_off():
