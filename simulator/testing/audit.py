@@ -12,8 +12,9 @@ modules of installed packages keep theirs. What a test has put in the place of a
 Rule 3: an error that a handler swallows is raised once the run is over.
 
 Not modelled: what C code asks by itself (SQL's CURRENT_TIMESTAMP, hash seeds, numpy's generators),
-an installed package that has imported such a name for itself, and a function that was put into a
-variable before the run.
+an installed package that has imported such a name for itself, a function that was put into a
+variable before the run, and a generator of chance that was made before it. Whoever asks in a run
+whether `type(at) is datetime` is told no (`isinstance` says yes): the name means a replacement.
 """
 
 import importlib
@@ -32,14 +33,20 @@ THREAD = "a handler is one process; the simulator interleaves"
 
 FORBIDDEN: dict[str, tuple[tuple[str, ...], str]] = {
     "time": (("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns",
-              "sleep", "process_time"), CLOCK),
+              "sleep", "process_time", "process_time_ns", "thread_time", "thread_time_ns",
+              "clock_gettime", "clock_gettime_ns"), CLOCK),
     "random": (("random", "randint", "randrange", "choice", "choices", "sample", "shuffle",
                 "uniform", "gauss", "getrandbits", "randbytes", "expovariate", "betavariate",
-                "normalvariate", "lognormvariate", "triangular"), CHANCE),
+                "normalvariate", "lognormvariate", "triangular", "paretovariate", "gammavariate",
+                "weibullvariate", "vonmisesvariate", "binomialvariate"), CHANCE),
     "uuid": (("uuid1", "uuid4"), IDENTITY),
-    "secrets": (("token_bytes", "token_hex", "token_urlsafe", "randbelow", "choice"), CHANCE),
-    "os": (("urandom",), CHANCE),
+    "secrets": (("token_bytes", "token_hex", "token_urlsafe", "randbelow", "randbits", "choice"),
+                CHANCE),
+    "os": (("urandom", "getrandom"), CHANCE),
 }  # fmt: skip
+# What asks only if it is not told: the function, and which of its arguments tells it.
+UNLESS_TOLD = (("gmtime", 1), ("localtime", 1), ("ctime", 1), ("asctime", 1), ("strftime", 2))
+SYSTEMS_CHANCE = ("random", "getrandbits", "randbytes")  # All others come by these.
 DATES = (("datetime", ("now", "utcnow", "today")), ("date", ("today",)))
 # These may ask: what they learn does not come into a run.
 TRUSTED = frozenset((
@@ -78,15 +85,23 @@ class Audit:
             module = importlib.import_module(name)
             for function in functions:
                 self._replace(module, function, f"{name}.{function}", cure)
+        clock, chance = importlib.import_module("time"), importlib.import_module("random")
+        for function, told in UNLESS_TOLD:
+            self._replace(clock, function, f"time.{function}", CLOCK, told)
+        self._replace(chance.Random, "seed", "random.Random", f"give it a seed, or {CHANCE}", 2)
+        for function in SYSTEMS_CHANCE:
+            self._replace(chance.SystemRandom, function, f"random.SystemRandom.{function}", CHANCE)
         thread = importlib.import_module("threading").Thread
         self._replace(thread, "start", "threading.Thread.start", THREAD)
         self._replace_dates()
 
-    def _replace(self, owner: Any, attribute: str, title: str, cure: str) -> None:
+    def _replace(
+        self, owner: Any, attribute: str, title: str, cure: str, told: int | None = None
+    ) -> None:
         real = getattr(owner, attribute, None)
         if real is None:
             return
-        stub = self._stub(real, title, cure)
+        stub = self._stub(real, title, cure, told)
         self._replaced[real], self._reals[stub] = stub, real
         self._patches.append((owner, attribute, real, stub))
 
@@ -109,8 +124,12 @@ class Audit:
             self._replaced[real], self._reals[like] = like, real
             self._patches.append((module, name, real, like))
 
-    def _stub(self, real: Callable[..., Any], title: str, cure: str) -> Callable[..., Any]:
+    def _stub(
+        self, real: Callable[..., Any], title: str, cure: str, told: int | None = None
+    ) -> Callable[..., Any]:
         def stub(*args: Any, **given: Any) -> Any:
+            if told is not None and len(args) >= told and args[told - 1] is not None:
+                return real(*args, **given)
             frame = sys._getframe(1)  # noqa: SLF001 - whose call it is
             if _package(frame) in TRUSTED:
                 return real(*args, **given)

@@ -35,6 +35,14 @@ ASKING = {
     "random.shuffle": lambda: random.shuffle([1]),
     "uuid.uuid4": lambda: uuid.uuid4(),
     "secrets.token_hex": lambda: secrets.token_hex(),
+    "secrets.randbits": lambda: secrets.randbits(8),
+    "random.Random": lambda: random.Random(),
+    "random.SystemRandom.random": lambda: random.SystemRandom().random(),
+    "random.SystemRandom.getrandbits": lambda: random.SystemRandom().randrange(7),
+    "time.localtime": lambda: time.localtime(),
+    "time.strftime": lambda: time.strftime("%Y"),
+    "time.ctime": lambda: time.ctime(None),
+    "time.process_time_ns": lambda: time.process_time_ns(),
     "os.urandom": lambda: os.urandom(1),
     "threading.Thread.start": lambda: threading.Thread(target=len).start(),
 }
@@ -154,6 +162,8 @@ def test_what_is_determined_is_let_pass():
         assert issubclass(datetime, dates.date)
         assert dates.date(2020, 1, 2).isoformat() == "2020-01-02"
         random.Random(7).random()
+        random.Random(x=7).seed(8)
+        assert time.strftime("%Y", time.gmtime(0)) == "1970"
         logging.getLogger("a").warning("it is %s", 1)
 
     with audited():
