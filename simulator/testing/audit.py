@@ -20,7 +20,7 @@ whether `type(at) is datetime` is told no (`isinstance` says yes): the name mean
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -246,6 +246,11 @@ def uninstall() -> None:
 
     if _UNAUDITED:
         World.run = _UNAUDITED.pop()  # type: ignore[method-assign]
+
+
+def inside() -> AbstractContextManager[None]:
+    """A part of a run goes on, which somebody has go on step by step; audited, if runs are."""
+    return _AUDIT[0].inside() if _UNAUDITED else nullcontext()
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from simulator.protocol.names import MICROS_PER_MS, MICROS_PER_S
 from simulator.scenario.faults import MODES
 from simulator.scenario.scenario import Scenario
 from simulator.testing.expecting import expect
-from simulator.testing.staging import arguments, call, envelope, first_of, set_up, staged
+from simulator.testing.staging import arguments, call, envelope, first_of, go_on, set_up, staged
 from simulator.trace.trace import FlatEntry, Trace
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ class Session:
         if ms < 0:
             raise BadInput("time cannot go back:", "session.advance", ms)
         self._act("advance", ms=ms)
-        self._world.kernel.run(int(self._world.kernel.now) + ms * MICROS_PER_MS)
+        go_on(self._world.kernel, int(self._world.kernel.now) + ms * MICROS_PER_MS)
 
     def wait_for(
         self, kind: str, within_ms: int = 60_000, *, where: Mapping[str, Any] | None = None
@@ -294,7 +294,7 @@ class Session:
                 self._start(node, node.incarnation)
             self._bring_back()
             self._world.load_ends(self._produced)
-            self._world.kernel.run()
+            go_on(self._world.kernel)
             self._stage.door.finish()
         finally:
             self.close()
@@ -379,7 +379,7 @@ class Session:
         for name in list(self._stopped):
             ends_us = int(kernel.now) + LEAVING_US
             while not self._has_left(name) and kernel.now < ends_us:
-                kernel.run(int(kernel.now) + MICROS_PER_S)
+                go_on(kernel, int(kernel.now) + MICROS_PER_S)
             self._reboot(self._node(name))
 
     def _mend(self) -> None:

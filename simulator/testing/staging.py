@@ -14,6 +14,7 @@ from simulator.cluster.cluster import Cluster
 from simulator.cluster.deploy import deploy
 from simulator.errors import BadInput
 from simulator.scenario.scenario import Scenario
+from simulator.testing.audit import inside
 from simulator.trace.events import read
 from simulator.trace.trace import FlatEntry, Trace
 from simulator.world.kernel import Kernel
@@ -70,16 +71,23 @@ def first_of(
     """Let things happen until an entry of a kind, with these fields, is recorded, or time is up."""
     entries = trace.flat
     seen = len(entries)
-    while kernel.peek() < ends_us:
-        kernel.step()
-        for entry in entries[seen:]:
-            if entry[4][0] == kind:
-                told = read(entry[4])
-                if all(getattr(told, name) == value for name, value in wanted.items()):
-                    return entry
-        seen = len(entries)
-    kernel.run(ends_us)
+    with inside():
+        while kernel.peek() < ends_us:
+            kernel.step()
+            for entry in entries[seen:]:
+                if entry[4][0] == kind:
+                    told = read(entry[4])
+                    if all(getattr(told, name) == value for name, value in wanted.items()):
+                        return entry
+            seen = len(entries)
+        kernel.run(ends_us)
     return None
+
+
+def go_on(kernel: Kernel, until_us: int | None = None) -> None:
+    """Let things happen, until a time or until none is left; it is a run, and audited as one."""
+    with inside():
+        kernel.run(until_us)
 
 
 def call(name: str, *given: Any, **named: Any) -> str:

@@ -20,8 +20,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator import Scenario, Workload, simulate
-from simulator.testing import Undetermined, audited, idempotent
+from simulator import Consumers, Scenario, Workload, simulate
+from simulator.testing import Session, Undetermined, audited, idempotent
 from simulator.world.world import World
 
 ASKING = {
@@ -198,3 +198,20 @@ def test_runs_of_scenarios_are_audited_and_are_the_same():
 
     with audited():
         assert simulate(scenario).digest() == plain
+
+
+@pytest.mark.parametrize("act", ["advance", "wait_for", "finish"])
+def test_what_a_session_has_happen_is_audited(act):
+    """A session's run is one, though somebody has it go on step by step."""
+
+    def asks_the_clock(context):
+        return lambda record: time.time()
+
+    scenario = Scenario(
+        workload=Workload(events=1), consumers=Consumers(instances=1, handler=asks_the_clock)
+    )
+    acts = {"advance": (60_000,), "wait_for": ("offset_committed",), "finish": ()}
+    with audited(), Session(scenario, workload=True) as session:
+        with pytest.raises(Undetermined):
+            getattr(session, act)(*acts[act])
+        assert time.time() > 0
