@@ -18,6 +18,8 @@ class PromiseBroken(AssertionError):
         witness: the line that has the same run again; None if there is none.
         trace: the run, if there was one.
         event_ids: the events that the story is about, for the picture.
+        by_witness: whether `pytest --witness` has it again; where somebody acted, or faults were
+            drawn, the witness is not all of it, and the story says how.
     """
 
     def __init__(
@@ -27,9 +29,11 @@ class PromiseBroken(AssertionError):
         witness: str | None = None,
         trace: "Trace | None" = None,
         event_ids: tuple[str, ...] = (),
+        by_witness: bool = True,
     ) -> None:
         super().__init__(story)
         self.story = story
         self.witness = witness
         self.trace = trace
         self.event_ids = event_ids
+        self.by_witness = by_witness

@@ -57,8 +57,9 @@ def expect(
         dict.fromkeys(one for _, verdict in failed for e in verdict.evidence for one in e.event_ids)
     )
     raise PromiseBroken(
-        f"{stories}\n{replay()}", witness=format_witness(witness), trace=trace, event_ids=ids
-    )
+        f"{stories}\n{replay()}", witness=format_witness(witness), trace=trace, event_ids=ids,
+        by_witness=False,
+    )  # fmt: skip
 
 
 class _Finished:

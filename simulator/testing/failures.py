@@ -31,15 +31,17 @@ def section(
     broken = next(_broken(error), None)
     if broken is not None:
         witness, trace, event_ids = broken.witness, broken.trace, broken.event_ids
-        story = ""  # It stands in the error's own text.
+        story, by_witness = "", broken.by_witness  # The story stands in the error's own text.
     elif simulation is not None and simulation.trace is not None:
         witness, trace = simulation.witness, simulation.trace
         story, event_ids = _story(trace)
+        by_witness = True
     else:
         return ""
     lines = [story] if story else []
     if witness is not None:
         lines.append(f"witness: {witness or '(nothing by chance)'}")
+    if witness is not None and by_witness:
         lines.append(f"replay:  pytest {shlex.quote(nodeid)} --witness {shlex.quote(witness)}")
     if trace is not None and trace.kept and files is not None:
         lines += _written(trace, event_ids, files / _name(nodeid), nodeid)

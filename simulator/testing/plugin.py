@@ -7,7 +7,7 @@
     --simulator-files DIR               where traces and pictures of failures go
 
 Rule 1: a suite that does not use the simulator does not pay for it: this file imports only pytest
-and the standard library, and does nothing in a test until the simulator has been imported.
+and the standard library, and does nothing in a test until the simulator has been imported; a marker or `--witness` says that it will be.
 Rule 2: a test that passes is changed in one way only: it fails if a mark of its own (by
 `sometimes`) was never reached.
 Rule 3: runs are audited (no wall clock, no global chance, no threads), once the simulator has been
@@ -102,7 +102,11 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 def _is_used(item: pytest.Item) -> bool:
-    return USED in sys.modules or "simulation" in getattr(item, "fixturenames", ())
+    if USED in sys.modules or "simulation" in getattr(item, "fixturenames", ()):
+        return True
+    # A test may import the simulator in its body, where it is too late to find out.
+    asked = item.config.getoption("witness") is not None
+    return asked or any(next(item.iter_markers(one), None) for one in ("simulation", "sometimes"))
 
 
 @pytest.fixture

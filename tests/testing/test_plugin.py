@@ -125,6 +125,71 @@ def test_a_handlers_counterexample_is_shown_and_run_again(suite):
     again.stdout.fnmatch_lines(["*broken in this one run of 1 event and 1 crash*"])
 
 
+def test_a_test_that_imports_the_simulator_in_its_body_runs_the_witness_as_well(suite):
+    """Nobody has imported it when the test begins, so only the command line says it is coming."""
+    result = suite("""
+    def test_counter():
+        from simulator.testing import exactly_once
+
+        def counter(store):
+            def handle(record):
+                store[record.key] = store.get(record.key, 0) + 1
+            return handle
+
+        exactly_once(counter, events=3).check()
+    """, args=("--witness", "event@log#0=1;crash@consumer-0/after_process#0=1"))
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*broken in this one run of 1 event and 1 crash*"])
+
+
+def test_a_mark_that_a_test_declares_is_missed_though_nothing_is_imported(suite):
+    result = suite("""
+    import pytest
+
+    @pytest.mark.sometimes("a key comes twice")
+    def test_it():
+        pass
+    """)
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*never reached in any run of this test: 'a key comes twice'*"])
+
+
+@pytest.mark.parametrize("how", ["session", "property"])
+def test_what_a_witness_alone_does_not_have_again_is_not_said_to_be(suite, how):
+    """Acts and drawn faults are not in it: the code of the story has the run again."""
+    tests = {
+        "session": """
+    def test_it():
+        with Session(scenario) as session:
+            session.produce(key="k1")
+            session.wait_for("effect_applied")
+            for instance in session.instances:
+                session.restart(instance)
+            session.finish()
+            session.expect(never_applied_twice)
+    """,
+        "property": """
+    @quick(max_examples=60, derandomize=True, database=None)
+    @given(runs(Scenario(workload=Workload(events=1), guarantee=AT_LEAST_ONCE), crashes))
+    def test_it(run):
+        run.expect(never_applied_twice)
+    """,
+    }
+    result = suite(SCENARIO, """
+    from hypothesis import given
+    from simulator.testing import Session, fault_plans, quick, runs
+
+    def crashes(scenario):
+        return fault_plans(scenario, kinds=("crash",), nodes="billing-*")
+    """, tests[how])
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*Replay:*", "witness: *", "trace:   *"])
+    assert "--witness" not in result.stdout.str()
+
+
 def test_a_mark_that_is_never_reached_fails_its_test(suite):
     result = suite(COUNTER, """
     import pytest
