@@ -3,6 +3,7 @@
 Not told: of a test that raises several errors at once, any but the first that carries a run.
 """
 
+import hashlib
 import re
 import shlex
 from collections.abc import Iterator
@@ -17,32 +18,37 @@ if TYPE_CHECKING:
     from simulator.trace.trace import Trace
 
 NAME_MOST = 100
+DIGITS = 8
 LAST = 12  # Entries that are told of a run in which no promise was broken.
 
 
 def section(
-    nodeid: str, error: BaseException, simulation: "Simulation | None", files: Path | None
+    nodeid: str,
+    error: BaseException,
+    simulation: "Simulation | None",
+    files: Path | None,
+    asked: str = "",
 ) -> str:
     """The lines of the report; nothing, if the test has no run to tell of.
 
     Args:
+        asked: what pytest is given to run the test; by default the nodeid.
         files: the folder to write to.
     """
     broken = next(_broken(error), None)
     if broken is not None:
         witness, trace, event_ids = broken.witness, broken.trace, broken.event_ids
         story, by_witness = "", broken.by_witness  # The story stands in the error's own text.
-    elif simulation is not None and simulation.trace is not None:
-        witness, trace = simulation.witness, simulation.trace
-        story, event_ids = _story(trace)
-        by_witness = True
+    elif simulation is not None and (simulation.trace is not None or simulation.raised):
+        witness, trace, by_witness = simulation.witness, simulation.trace, True
+        story, event_ids = ("", ()) if trace is None else _story(trace)
     else:
         return ""
     lines = [story] if story else []
     if witness is not None:
         lines.append(f"witness: {witness or '(nothing by chance)'}")
     if witness is not None and by_witness:
-        lines.append(f"replay:  pytest {shlex.quote(nodeid)} --witness {shlex.quote(witness)}")
+        lines.append(f"replay:  pytest {shlex.quote(asked or nodeid)} --witness {shlex.quote(witness)}")
     if trace is not None and trace.kept and files is not None:
         lines += _written(trace, event_ids, files / _name(nodeid), nodeid)
     return "\n".join(lines)
@@ -76,8 +82,12 @@ def _story(trace: "Trace") -> tuple[str, tuple[str, ...]]:
 
 
 def _name(nodeid: str) -> str:
-    """A folder's name: the test's, in letters that every system allows."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", nodeid).strip("-")[-NAME_MOST:]
+    """A folder's name: the test's, in letters that every system allows, and no other test's."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", nodeid).strip("-")
+    if len(name) <= NAME_MOST and name == re.sub(r"::|[/\[]", "-", nodeid.removesuffix("]")):
+        return name
+    told_apart = hashlib.sha256(nodeid.encode()).hexdigest()[:DIGITS]  # `[<]` and `[>]`, say.
+    return f"{name[DIGITS - NAME_MOST:]}-{told_apart}"
 
 
 def _written(

@@ -15,6 +15,7 @@ imported; `simulator_audit = false` in pytest's configuration turns that off, an
 `@pytest.mark.simulation(audit=False)` for one test.
 """
 
+import os
 import sys
 from collections.abc import Generator
 from pathlib import Path
@@ -137,10 +138,19 @@ def pytest_runtest_makereport(
         from simulator.testing.failures import section
 
         made = item.stash.get(SIMULATION, None)
-        told = section(item.nodeid, call.excinfo.value, made, _files(item))
+        told = section(item.nodeid, call.excinfo.value, made, _files(item), _from_here(item))
         if told:
             report.sections.append(("simulator", told))
     return report
+
+
+def _from_here(item: pytest.Item) -> str:
+    """The test as pytest is given it where it was called: a nodeid begins at the rootdir."""
+    name, _, rest = item.nodeid.partition("::")
+    path = item.config.rootpath / name
+    if not path.exists():
+        return item.nodeid
+    return f"{os.path.relpath(path, item.config.invocation_params.dir)}::{rest}"
 
 
 def _files(item: pytest.Item) -> Path | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from simulator.chance import Chooser, Recording, Replay, Seeded, Zero, format_witness, parse_witness
 from simulator.checks.check import Check
 from simulator.checks.verdict import Status
-from simulator.errors import BadInput
+from simulator.errors import BadInput, ReplayDiverged
 from simulator.scenario.scenario import Scenario
 from simulator.study.simulate import simulate
 from simulator.testing import marks
@@ -24,7 +24,8 @@ class Simulation:
     Attributes:
         scenario: that of `@pytest.mark.simulation(scenario)`.
         seed: who answers for chance; None: nothing happens by chance.
-        trace: the last run.
+        trace: the last run; None if there is none, or if it raised.
+        raised: whether the last run raised, by a handler or a bug: its witness has that again.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Simulation:
         self.scenario = scenario
         self.seed = seed
         self.trace: Trace | None = None
+        self.raised = False
         self._forced = witness
         self._recording = Recording(Zero())
 
@@ -79,8 +81,14 @@ class Simulation:
 
     def _run(self, scenario: Scenario, chooser: Chooser) -> "Trace":
         self._recording = Recording(chooser)
-        self.trace = None
-        self.trace = simulate(scenario, self._recording)
+        self.trace, self.raised = None, False
+        try:
+            self.trace = simulate(scenario, self._recording)
+        except (BadInput, ReplayDiverged):  # Such a run there is not.
+            raise
+        except Exception:
+            self.raised = True
+            raise
         return self.trace
 
     def expect(self, *checks: Check) -> None:

@@ -93,6 +93,73 @@ def test_a_plain_assert_is_told_by_the_first_promise_broken(suite):
     assert "trace:  " not in result.stdout.str()
 
 
+RAISING = """
+    from simulator import Consumers, CrashHazard, Hazards
+
+    def raises_when_it_is_asked_again(context):
+        crashed = context.node.incarnation > 0
+
+        def handle(record):
+            if crashed:
+                raise ValueError("seen before")
+        return handle
+
+    crashing = Scenario(
+        workload=Workload(events=2),
+        consumers=Consumers(handler=raises_when_it_is_asked_again),
+        hazards=Hazards(crash=(CrashHazard("billing-*", "after_process", 0.5),)),
+    )
+
+    @pytest.mark.simulation(crashing, seed=0)
+    def test_it(simulation):
+        simulation.simulate()
+"""
+
+
+def test_a_run_that_raises_is_had_again_by_its_witness_as_well(suite):
+    """There is no trace to tell of, but chance has done something until then."""
+    first = suite(SCENARIO, RAISING)
+    shown = next(line for line in first.stdout.lines if line.startswith("replay:  pytest "))
+
+    again = suite(SCENARIO, RAISING.replace("seed=0", ""), args=shlex.split(shown)[2:])
+
+    for result in (first, again):
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(["*ValueError: seen before", "witness: *crash@billing-*"])
+
+
+def test_tests_whose_names_differ_in_signs_alone_have_a_folder_each(suite, pytester):
+    """Else the report of the one names the trace of the other."""
+    suite(SCENARIO, """
+    @pytest.mark.simulation(scenario)
+    @pytest.mark.parametrize("sign", ["<", ">", "x"])
+    def test_it(simulation, sign):
+        simulation.simulate()
+        assert not sign
+    """)
+
+    folders = sorted(folder.name for folder in (pytester.path / ".simulator").iterdir())
+    assert len(folders) == 3
+    assert "test_it.py-test_it-x" in folders
+
+
+def test_the_replay_is_given_as_it_is_called_from_where_pytest_stands(pytester, monkeypatch):
+    """Names of tests begin at the configuration's folder; commands do not."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    pytester.makeini("[pytest]")
+    pytester.mkdir("billing").joinpath("test_it.py").write_text(dedent(SCENARIO + """
+    @pytest.mark.simulation(scenario)
+    def test_it(simulation):
+        simulation.simulate()
+        assert False
+    """))
+    monkeypatch.chdir(pytester.path / "billing")
+
+    result = pytester.runpytest_subprocess(*PLUGIN)
+
+    result.stdout.fnmatch_lines(["replay:  pytest test_it.py::test_it --witness *"])
+
+
 def test_a_witness_is_run_instead_of_the_seed(suite):
     result = suite(SCENARIO, """
     import attrs
