@@ -48,7 +48,8 @@ def section(
     if witness is not None:
         lines.append(f"witness: {witness or '(nothing by chance)'}")
     if witness is not None and by_witness:
-        lines.append(f"replay:  pytest {shlex.quote(asked or nodeid)} --witness {shlex.quote(witness)}")
+        test = shlex.quote(asked or nodeid)
+        lines.append(f"replay:  pytest {test} --witness {shlex.quote(witness)}")
     if trace is not None and trace.kept and files is not None:
         lines += _written(trace, event_ids, files / _name(nodeid), nodeid)
     return "\n".join(lines)

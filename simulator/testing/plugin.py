@@ -7,7 +7,8 @@
     --simulator-files DIR               where traces and pictures of failures go
 
 Rule 1: a suite that does not use the simulator does not pay for it: this file imports only pytest
-and the standard library, and does nothing in a test until the simulator has been imported; a marker or `--witness` says that it will be.
+and the standard library, and does nothing in a test until the simulator has been imported, or a
+marker or `--witness` says that it will be.
 Rule 2: a test that passes is changed in one way only: it fails if a mark of its own (by
 `sometimes`) was never reached.
 Rule 3: runs are audited (no wall clock, no global chance, no threads), once the simulator has been
