@@ -9,6 +9,8 @@ from typing import Any
 
 import attrs
 
+from simulator.scenario.validation import FrozenMapping
+
 MAKERS = (
     "Bursts", "Constant", "Empirical", "Exponential", "HotKey", "Lognormal", "NoKeys", "Poisson",
     "SkewedKeys", "Steady", "Uniform", "UniformKeys",
@@ -18,6 +20,8 @@ NAMES = {name: re.sub("(?=[A-Z])", "_", name)[1:].lower() for name in MAKERS}
 
 def spelled(value: Any) -> str:
     """The value as Python."""
+    if isinstance(value, FrozenMapping):
+        return repr(value)  # As the dict that whoever takes it makes one of.
     if attrs.has(type(value)):
         return _made(value)
     if isinstance(value, tuple) and not hasattr(value, "_fields"):

@@ -13,6 +13,7 @@ from simulator.scenario.guarantee import (
     IN_MEMORY_SET,
     Guarantee,
 )
+from simulator.scenario.spelling import spelled
 
 
 @pytest.mark.parametrize(
@@ -97,3 +98,9 @@ def test_a_guarantee_is_a_value():
 def test_what_cannot_be_meant_is_refused(fields, said):
     with pytest.raises(BadInput, match=said):
         Guarantee("mine", **fields)
+
+
+@pytest.mark.parametrize("guarantee", [AT_MOST_ONCE, AT_LEAST_ONCE, EXACTLY_ONCE])
+def test_a_guarantee_is_spelled_as_python_that_makes_it(guarantee):
+    """What a failing run of a drawn guarantee prints can be pasted: settings are a dict."""
+    assert eval(spelled(guarantee), {"Guarantee": Guarantee}) == guarantee  # noqa: S307
