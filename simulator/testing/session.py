@@ -184,8 +184,6 @@ class Session:
             EventBudgetExceeded: time does not pass, for something never comes to rest.
             Exception: what a handler raised and did not handle.
         """
-        if ms < 0:
-            raise BadInput("time cannot go back:", "session.advance", ms)
         self._act("advance", ms=ms)
         go_on(self._world.kernel, int(self._world.kernel.now) + ms * MICROS_PER_MS)
 
@@ -249,18 +247,18 @@ class Session:
         """A node stands still for a time."""
         found = self._node(node)
         if found.gate.open:
-            self._act("pause", node, ms)
+            self._act("pause", node, ms=ms)
             found.pause(ms * MICROS_PER_MS)
 
     def skew(self, node: str, jump_ms: int = 0, drift_ppm: int = 0) -> None:
         """A node's clock jumps, and from now on gains so many millionths."""
-        self._act("skew", node, jump_ms, drift_ppm)
         self._node(node).skew(jump_ms * MICROS_PER_MS, drift_ppm)
+        self._act("skew", node, jump_ms, drift_ppm)
 
     def cut(self, side_a: str, side_b: str = "*", *, symmetric: bool = True) -> None:
         """Nothing passes from the nodes of one pattern to those of the other, until `heal`."""
-        self._act("cut", side_a, side_b, symmetric=symmetric)
         sides = self._matching(side_a), self._matching(side_b)
+        self._act("cut", side_a, side_b, symmetric=symmetric)
         ways = [(one, other) for one in sides[0] for other in sides[1] if one is not other]
         ways += [(other, one) for one, other in ways] if symmetric else []
         for way in ways:
@@ -275,8 +273,8 @@ class Session:
 
     def add_partitions(self, topic: str, partitions: int) -> None:
         """A topic gets more partitions: as many as that in all."""
-        self._act("add_partitions", topic, partitions)
         self._cluster.add_partitions(topic, partitions, self.now_ms)
+        self._act("add_partitions", topic, partitions)
 
     def finish(self) -> Trace:
         """The last act: all is healed and up, and the run comes to rest; its trace.

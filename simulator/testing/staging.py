@@ -25,6 +25,7 @@ DEFAULTS: dict[str, Any] = {
     "down_ms": None, "mode": "process", "producer": None, "spare": 0, "symmetric": True,
     "topic": None, "value": None, "where": None, "within_ms": 60_000, "workload": False,
 }  # fmt: skip
+TIMES = ("ms", "within_ms", "down_ms")  # Arguments of a session's methods: how long.
 
 
 @attrs.frozen
@@ -84,6 +85,18 @@ def first_of(
     return None
 
 
+def _must_be_ms(act: str, ms: object) -> None:
+    """A time that passes: whole milliseconds, and none that goes back.
+
+    Raises:
+        BadInput: it is none.
+    """
+    if type(ms) is not int:
+        raise BadInput("time goes by in whole milliseconds, not in", f"session.{act}", ms)
+    if ms < 0:
+        raise BadInput("time cannot go back:", f"session.{act}", ms)
+
+
 def go_on(kernel: Kernel, until_us: int | None = None) -> None:
     """Let things happen, until a time or until none is left; it is a run, and audited as one."""
     with inside():
@@ -91,7 +104,14 @@ def go_on(kernel: Kernel, until_us: int | None = None) -> None:
 
 
 def call(name: str, *given: Any, **named: Any) -> str:
-    """A call as Python writes it, without what goes without saying."""
+    """A call as Python writes it, without what goes without saying.
+
+    Raises:
+        BadInput: a time in it is none.
+    """
+    for time in TIMES:
+        if named.get(time) is not None:
+            _must_be_ms(name, named[time])
     return f"{name}({', '.join([*map(repr, given), *arguments(**named)])})"
 
 

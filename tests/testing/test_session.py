@@ -175,3 +175,27 @@ def test_a_crashed_node_stays_down_until_it_is_started():
 def test_what_cannot_be_done_is_refused_with_what_there_is(act, said):
     with Session(ORDERS) as session, pytest.raises(BadInput, match=said):
         act(session)
+
+
+REFUSED = {
+    "advance": lambda session: session.advance(0.5),
+    "wait_for": lambda session: session.wait_for("effect_applied", within_ms=-1),
+    "crash": lambda session: session.crash("billing-0", down_ms=-1),
+    "pause": lambda session: session.pause("billing-0", -1),
+    "skew": lambda session: session.skew("nobody"),
+    "cut": lambda session: session.cut("billing-0", "nobody"),
+    "add_partitions": lambda session: session.add_partitions("orders", 1),
+}
+
+
+@pytest.mark.parametrize("act", REFUSED)
+def test_what_is_refused_is_not_done_and_not_written_down(act):
+    """Time neither goes back nor into fractions; and the replay is of what was done."""
+    with Session(few_orders()) as session:
+        session.advance(3_000)
+
+        with pytest.raises(simulator.errors.BadInput):
+            REFUSED[act](session)
+
+        assert session.acts == ["advance(ms=3000)"]
+        assert session.now_ms == 3_000
