@@ -103,4 +103,4 @@ def test_what_cannot_be_meant_is_refused(fields, said):
 @pytest.mark.parametrize("guarantee", [AT_MOST_ONCE, AT_LEAST_ONCE, EXACTLY_ONCE])
 def test_a_guarantee_is_spelled_as_python_that_makes_it(guarantee):
     """What a failing run of a drawn guarantee prints can be pasted: settings are a dict."""
-    assert eval(spelled(guarantee), {"Guarantee": Guarantee}) == guarantee  # noqa: S307
+    assert eval(spelled(guarantee), {"Guarantee": Guarantee}) == guarantee
