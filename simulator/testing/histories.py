@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
 
-from hypothesis import assume
 from hypothesis import strategies as st
 
 from simulator.errors import BadInput
@@ -39,6 +38,7 @@ def histories(
 
     Args:
         spoilt: the name of an anomaly that is planted, one of SPOILERS; None: all is legal.
+        steps: how many are drawn at most; for an anomaly that they cannot have come a few more.
 
     Raises:
         BadInput: nobody knows how to plant such an anomaly, or a number is too small.
@@ -50,18 +50,24 @@ def histories(
         raise BadInput("needs a process, a key and a step:", "histories", told)
     # One number a step: who, what, of which key, and how it ends.
     kinds = processes * keys * len(ENDS) * 2
-    drawn = st.lists(st.integers(0, kinds - 1), min_size=4 if spoilt else 0, max_size=steps)
+    drawn = st.lists(st.integers(0, kinds - 1), max_size=steps)
+    # Three sends, two polls and a failed send, one after the other: it can have any anomaly.
+    each = processes * keys
+    plain = [*[0] * 6, *[each] * 4, *[2 * each * ENDS.index("fail")] * 2]
 
     @st.composite  # It is printed as the operations that it made.
     def history(draw: Draw) -> list[Operation]:
-        made = _Clients(processes, [f"p{number}" for number in range(keys)])
-        for kind in draw(drawn):
-            made.step(kind)
-        made.read_all()
-        if spoilt is not None:
-            found = SPOILERS[spoilt](made.history)
-            assume(found)
-        return made.history
+        kinds = draw(drawn)
+        # Few of them can have some anomalies. To draw until one can is to reject nearly all, so
+        # such steps come before or after it, or stand alone.
+        for steps_of in (kinds, plain + kinds, kinds + plain, plain):
+            made = _Clients(processes, [f"p{number}" for number in range(keys)])
+            for kind in steps_of:
+                made.step(kind)
+            made.read_all()
+            if spoilt is None or SPOILERS[spoilt](made.history):
+                return made.history
+        raise AssertionError(f"{spoilt} cannot be planted in {plain}")
 
     return history()
 

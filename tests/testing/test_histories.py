@@ -39,6 +39,22 @@ def test_a_spoilt_history_has_its_anomaly(anomaly):
     spoilt()
 
 
+SIZES = ({}, {"steps": 1}, {"processes": 1, "keys": 1, "steps": 6})
+
+
+@pytest.mark.parametrize("anomaly", SPOILERS)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_no_spoilt_history_is_drawn_in_vain(anomaly, size):
+    """Hypothesis gives up where most of what is drawn is rejected; so do those who use it."""
+
+    @settings(max_examples=60, derandomize=True, database=None, deadline=None)
+    @given(histories(anomaly, **size))
+    def spoilt(history):
+        assert anomaly in judged(history).met
+
+    spoilt()
+
+
 def test_the_simplest_history_is_one_read_of_nothing():
     invoked, ended = find(histories(), lambda _: True, settings=FEW)
 
