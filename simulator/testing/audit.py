@@ -128,8 +128,10 @@ class Audit:
         self, real: Callable[..., Any], title: str, cure: str, told: int | None = None
     ) -> Callable[..., Any]:
         def stub(*args: Any, **given: Any) -> Any:
-            if told is not None and len(args) >= told and args[told - 1] is not None:
-                return real(*args, **given)
+            if told is not None:  # By name only a seed can be told: Random.seed(a=...).
+                value = args[told - 1] if len(args) >= told else given.get("a")
+                if value is not None:
+                    return real(*args, **given)
             frame = sys._getframe(1)  # noqa: SLF001 - whose call it is
             if _package(frame) in TRUSTED:
                 return real(*args, **given)

@@ -163,6 +163,7 @@ def test_what_is_determined_is_let_pass():
         assert dates.date(2020, 1, 2).isoformat() == "2020-01-02"
         random.Random(7).random()
         random.Random(x=7).seed(8)
+        random.Random(7).seed(a=9)
         assert time.strftime("%Y", time.gmtime(0)) == "1970"
         logging.getLogger("a").warning("it is %s", 1)
 
