@@ -14,8 +14,6 @@ Sources: RangeAssignor.java, RoundRobinAssignor.java, AbstractPartitionAssignor.
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
-import attrs
-
 from simulator.protocol.assignors_sticky import assign_cooperative_sticky, assign_sticky
 from simulator.protocol.messages import JoinGroupMember
 from simulator.protocol.names import TopicPartition
@@ -70,17 +68,25 @@ def assign_round_robin(
     return {member_id: tuple(sorted(own)) for member_id, own in dealt.items()}
 
 
-@attrs.define
 class _Topic:
-    """One topic while its partitions are handed out in ranges."""
+    """One topic while its partitions are handed out in ranges.
 
-    name: str
-    racks_of_members: dict[str, str]  # Subscribers in order; "" is a member without a rack.
-    racks_of_partitions: dict[int, frozenset[str]]
-    unassigned: list[int]
-    quota: int
-    extra: int  # How many members may still take one more than the quota.
-    taken: dict[str, int]
+    racks_of_members: the subscribers in order; "" is a member without a rack.
+    extra: how many members may still take one more than the quota.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        racks_of_members: dict[str, str],
+        racks_of_partitions: dict[int, frozenset[str]],
+    ) -> None:
+        self.name = name
+        self.racks_of_members = racks_of_members
+        self.racks_of_partitions = racks_of_partitions
+        self.unassigned = list(racks_of_partitions)
+        self.quota, self.extra = divmod(len(racks_of_partitions), len(racks_of_members))
+        self.taken = dict.fromkeys(racks_of_members, 0)
 
     def room(self, member: str) -> int:
         """How many more partitions the member may take."""
@@ -144,17 +150,10 @@ def assign_range(
 def _topic(
     name: str, subscribers: Sequence[JoinGroupMember], numbers: Sequence[int], racks: Racks
 ) -> _Topic:
-    quota, extra = divmod(len(numbers), len(subscribers))
     return _Topic(
-        name=name,
-        racks_of_members={one.member_id: one.metadata.rack for one in subscribers},
-        racks_of_partitions={
-            number: frozenset(racks.get(TopicPartition(name, number), ())) for number in numbers
-        },
-        unassigned=list(numbers),
-        quota=quota,
-        extra=extra,
-        taken={one.member_id: 0 for one in subscribers},
+        name,
+        {one.member_id: one.metadata.rack for one in subscribers},
+        {number: frozenset(racks.get(TopicPartition(name, number), ())) for number in numbers},
     )
 
 

@@ -8,8 +8,7 @@ Source: ClassicGroup.java.
 """
 
 from collections.abc import Callable
-from operator import attrgetter
-from typing import Any, ClassVar
+from typing import Any
 
 import attrs
 
@@ -45,39 +44,66 @@ from simulator.protocol.group_state import (
 )
 
 
-@attrs.define
 class Members:
     """The membership of one group; `apply` is its one writer."""
 
-    status: State = State.ABSENT
-    previous: State = State.ABSENT
-    since_us: int = 0
-    generation: int = 0
-    protocol_type: str = ""
-    protocol: str = ""
-    leader: str = ""
-    members: dict[str, Member] = attrs.field(factory=dict)
-    instances: dict[str, str] = attrs.field(factory=dict)  # group.instance.id to member id.
-    pending: dict[str, None] = attrs.field(factory=dict)  # Named, and not yet joined.
-    newcomers: dict[str, None] = attrs.field(factory=dict)  # Not yet told a generation.
-    unsynced: dict[str, None] = attrs.field(factory=dict)
-    joins: dict[str, Any] = attrs.field(factory=dict)  # Member id to its parked request's id.
-    syncs: dict[str, Any] = attrs.field(factory=dict)
-    deadlines_us: dict[str, int] = attrs.field(factory=dict)
-    timers_us: dict[str, int] = attrs.field(factory=dict)
-    named: int = 0
-    grew: bool = False  # A member was added since the initial delay was last extended.
-    initial: InitialDelayed | None = None
-    metadata: GroupMetadata | None = None  # Hard: the newest on disk.
+    __slots__ = (
+        "deadlines_us", "generation", "grew", "initial", "instances", "joins", "leader", "members",
+        "metadata", "named", "newcomers", "pending", "previous", "protocol", "protocol_type",
+        "since_us", "status", "syncs", "timers_us", "unsynced",
+    )
+
+    def __init__(
+        self,
+        generation: int = 0,
+        protocol_type: str = "",
+        leader: str = "",
+        members: dict[str, Member] | None = None,
+        named: int = 0,
+    ) -> None:
+        self.status = State.ABSENT
+        self.previous = State.ABSENT
+        self.since_us = 0
+        self.generation = generation
+        self.protocol_type = protocol_type
+        self.protocol = ""
+        self.leader = leader
+        self.members: dict[str, Member] = {} if members is None else members
+        self.instances: dict[str, str] = {}  # group.instance.id to member id.
+        self.pending: dict[str, None] = {}  # Named, and not yet joined.
+        self.newcomers: dict[str, None] = {}  # Not yet told a generation.
+        self.unsynced: dict[str, None] = {}
+        self.joins: dict[str, Any] = {}  # Member id to its parked request's id.
+        self.syncs: dict[str, Any] = {}
+        self.deadlines_us: dict[str, int] = {}
+        self.timers_us: dict[str, int] = {}
+        self.named = named
+        self.grew = False  # A member was added since the initial delay was last extended.
+        self.initial: InitialDelayed | None = None
+        self.metadata: GroupMetadata | None = None  # Hard: the newest on disk.
 
     # --- Reading ---------------------------------------------------------------------------
 
     def copy(self) -> "Members":
         """Another of the same contents, to try facts on."""
-        values = list(_VALUES(self))
-        for position in _COPIED:
-            values[position] = values[position].copy()
-        return Members(*values)
+        members = self.members.copy()
+        other = Members(self.generation, self.protocol_type, self.leader, members, self.named)
+        other.status = self.status
+        other.previous = self.previous
+        other.since_us = self.since_us
+        other.protocol = self.protocol
+        other.instances = self.instances.copy()
+        other.pending = self.pending.copy()
+        other.newcomers = self.newcomers.copy()
+        other.unsynced = self.unsynced.copy()
+        other.joins = self.joins.copy()
+        other.syncs = self.syncs.copy()
+        other.deadlines_us = self.deadlines_us.copy()
+        other.timers_us = self.timers_us.copy()
+        other.grew = self.grew
+        other.initial = self.initial
+        other.metadata = self.metadata
+        return other
 
     @property
     def everyone_joined(self) -> bool:
@@ -154,7 +180,7 @@ class Members:
 
     def apply(self, fact: Any) -> None:
         """Make a fact true."""
-        self._WRITERS[type(fact)](self, fact)
+        _WRITERS[type(fact)](self, fact)
 
     def _metadata(self, fact: GroupMetadata) -> None:
         self.metadata = fact
@@ -280,33 +306,29 @@ class Members:
     def _timer_lapsed(self, fact: SessionTimerLapsed) -> None:
         del self.timers_us[fact.member_id]
 
-    _WRITERS: ClassVar[dict[type, Callable[["Members", Any], None]]] = {
-        GroupMetadata: _metadata,
-        Loaded: _loaded,
-        StateChanged: _state,
-        GenerationStarted: _generation,
-        MemberAdded: _added,
-        MemberUpdated: _updated,
-        MemberReplaced: _replaced,
-        MemberRemoved: _removed,
-        MemberNamed: _named,
-        PendingAdded: _pending,
-        PendingRemoved: _pending_removed,
-        LeaderElected: _elected,
-        JoinParked: _join_parked,
-        JoinAnswered: _join_answered,
-        SyncParked: _sync_parked,
-        SyncAnswered: _sync_answered,
-        MemberSynced: _synced,
-        SyncsForgotten: _syncs_forgotten,
-        Assigned: _assigned,
-        InitialDelayed: _delayed,
-        MemberSeen: _seen,
-        SessionTimerSet: _timer_set,
-        SessionTimerLapsed: _timer_lapsed,
-    }
 
-
-_FIELDS = tuple(field.name for field in attrs.fields(Members))
-_VALUES = attrgetter(*_FIELDS)
-_COPIED = tuple(at for at, value in enumerate(_VALUES(Members())) if isinstance(value, dict))
+_WRITERS: dict[type, Callable[[Members, Any], None]] = {
+    GroupMetadata: Members._metadata,
+    Loaded: Members._loaded,
+    StateChanged: Members._state,
+    GenerationStarted: Members._generation,
+    MemberAdded: Members._added,
+    MemberUpdated: Members._updated,
+    MemberReplaced: Members._replaced,
+    MemberRemoved: Members._removed,
+    MemberNamed: Members._named,
+    PendingAdded: Members._pending,
+    PendingRemoved: Members._pending_removed,
+    LeaderElected: Members._elected,
+    JoinParked: Members._join_parked,
+    JoinAnswered: Members._join_answered,
+    SyncParked: Members._sync_parked,
+    SyncAnswered: Members._sync_answered,
+    MemberSynced: Members._synced,
+    SyncsForgotten: Members._syncs_forgotten,
+    Assigned: Members._assigned,
+    InitialDelayed: Members._delayed,
+    MemberSeen: Members._seen,
+    SessionTimerSet: Members._timer_set,
+    SessionTimerLapsed: Members._timer_lapsed,
+}
