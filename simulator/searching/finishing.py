@@ -7,6 +7,9 @@
 
 Faults at a time (a pause, a partition) are no choices: they are kept as they are, or left out.
 
+Of several promises, those which the given run breaks are meant: a smaller run that breaks another
+one would be another story.
+
 What the scenario plans is neither kept nor left out: it is part of the question, as it is for
 `explore`, `smallest` and `prove`. Every run that is tried has it, and it is not counted. Only the
 faults that a search has added are the failure's, and to be made fewer.
@@ -21,7 +24,6 @@ import attrs
 from simulator.chance import Replay
 from simulator.chance.scope import Scope
 from simulator.chance.sites import DELAY, DUPLICATE
-from simulator.checks.check import Check
 from simulator.checks.verdict import Status, Verdict
 from simulator.errors import BadInput
 from simulator.scenario.faults import Crash, Fault, FaultPlan, deviation
@@ -79,7 +81,8 @@ def finish(
 
     Args:
         scenario: with all faults that it was run under.
-        promised: what the run breaks: a check, its name, several, or a function of the trace.
+        promised: what the run breaks: a check, its name, a function of the trace, or several of
+            these, of which those count that this run breaks.
         witness: the run's choices that were not benign.
         added: those of the scenario's faults which a search has added. They are left out where
             the failure does not need them; all others are planned, and stay.
@@ -88,10 +91,9 @@ def finish(
     Raises:
         BadInput: the run does not break the promise, or what was added is not in its scenario.
     """
-    check = as_check(promised)
     found_with = tuple(added)
     question = attrs.evolve(scenario, faults=scenario.faults.without(found_with))
-    reducing = _Reducing(question, check)
+    reducing = _Reducing(question, promised)
     faults, choices = reducing.begin(found_with, witness)
     faults, choices = reducing.reduce(faults, choices)
     reduced = reducing.last(faults, choices)
@@ -102,7 +104,7 @@ def finish(
             kept = (*some, *always)
             sizes = as_sizes(_with(question, kept), None, None)
             sized += [attrs.evolve(one, added=kept) for one in sizes]
-    found = search(check, sized, scope_of(choices, faults), most)
+    found = search(reducing.check, sized, scope_of(choices, faults), most)
     return Finished(found, reduced, reducing.runs)
 
 
@@ -134,11 +136,15 @@ class _Reducing:
 
     Args:
         question: the scenario without the faults that may be left out.
+
+    Attributes:
+        check: what is to stay broken.
     """
 
-    def __init__(self, question: Scenario, check: Check) -> None:
+    def __init__(self, question: Scenario, promised: Promised) -> None:
         self.question = question
-        self.check = check
+        self.check = as_check(promised)
+        self._promised = promised
         self.runs = 0
 
     def verdict(self, faults: Sequence[Fault], choices: _Choices) -> Verdict:
@@ -166,9 +172,11 @@ class _Reducing:
             BadInput: it does not break the promise.
         """
         faults, choices = list(added), dict(witness)
-        if not self.fails(faults, choices):
+        verdict = self.verdict(faults, choices)
+        if verdict.status is not Status.BROKEN:
             fix = "give a run that does"
             raise BadInput("the run does not break", "finish", self.check.name, fix)
+        self.check = as_check(_those_broken(self._promised, verdict))
         plain = [fault for fault in faults if _is_choice(fault)]
         others = [fault for fault in faults if not _is_choice(fault)]
         as_choices = {**choices, **FaultPlan(tuple(plain)).deviations()}
@@ -199,6 +207,14 @@ class _Reducing:
         """The reduced run."""
         verdict = self.verdict(faults, choices)
         return Counterexample(_with(self.question, faults), choices, verdict, tuple(faults))
+
+
+def _those_broken(promised: Promised, verdict: Verdict) -> Promised:
+    """What the run breaks, of several promises."""
+    if isinstance(promised, str) or callable(promised) or len(promised) == 1:
+        return promised
+    parts = zip(promised, verdict.parts, strict=True)
+    return tuple(one for one, part in parts if part.status is Status.BROKEN)
 
 
 def _is_choice(fault: Fault) -> bool:

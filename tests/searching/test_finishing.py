@@ -154,6 +154,34 @@ def planning(guarantee, *faults):
     return attrs.evolve(few_orders(guarantee), faults=FaultPlan(faults))
 
 
+def only_one_crashed():
+    """Exactly one node is gone, and once."""
+    crashes = []
+
+    def finish_it():
+        cases = Cases()
+        if len(crashes) == 1:
+            cases.add("one crashed alone", (crashes[0][0],))
+        return cases.verdict("crashes in company", 1)
+
+    return Watching({"node_crashed": crashes.append}, finish_it)
+
+
+IN_COMPANY = Check("crashes in company", "Whoever crashes is not the only one.", only_one_crashed)
+
+
+def test_of_several_promises_those_that_the_run_breaks_stay_broken():
+    """With one crash fewer another promise is broken, which is another story."""
+    both = (Crash("billing-1", "before_process"), Crash("billing-1", "before_process", 1))
+    scenario = few_orders(AT_LEAST_ONCE)
+    found = finished_with(scenario, (IN_COMPANY, CRASHES_ONCE, never_lost), both)
+
+    assert found.best.faults == 2
+    assert found.smallest.promise == "crashes once"
+    assert CRASHES_ONCE(found.best.trace()).status is Status.BROKEN
+    assert finished_with(scenario, IN_COMPANY, both[:1]).best.faults == 1
+
+
 def test_a_failure_of_a_planned_fault_and_one_more_ends_at_the_one_more():
     """The planned fault is in every run that is tried; what was added is all that is counted."""
     witness = {("crash@billing-1/after_process", 0): 1, ("key@orders-producer", 3): 1}
