@@ -163,9 +163,17 @@ SEARCHED = {
 
 
 def main() -> None:
-    """Write every page, or those that are named."""
+    """Write every page, or those that are named.
+
+    Raises:
+        SystemExit: a page is named that there is not; none is written.
+    """
     pages = {**PAGES, **SEARCHED}
-    for name in sys.argv[1:] or pages:
+    named = sys.argv[1:] or list(pages)
+    for name in named:  # All are looked at before the first is written: some take minutes.
+        if name not in pages:
+            raise SystemExit(f"generate.py: there is no page {name!r} (known: {', '.join(pages)})")
+    for name in named:
         (HERE / name).write_text(pages[name](), encoding="utf-8")
 
 

@@ -23,6 +23,20 @@ def test_a_generated_page_is_what_the_code_says(page):
     assert (ROOT / "docs" / page).read_text(encoding="utf-8") == generate.PAGES[page]()
 
 
+def test_a_page_that_there_is_not_is_refused_before_any_is_written(monkeypatch):
+    """In one line, with the pages that there are."""
+    written = []
+    monkeypatch.setitem(generate.PAGES, "settings.md", lambda: written.append("settings.md"))
+    monkeypatch.setattr(sys, "argv", ["generate.py", "settings.md", "setings.md"])
+
+    with pytest.raises(SystemExit) as refused:
+        generate.main()
+
+    said = "generate.py: there is no page 'setings.md' (known: not_modelled.md, reference.md, "
+    assert str(refused.value).startswith(said)
+    assert not written
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_a_link_leads_to_a_file(path):
     broken = [
