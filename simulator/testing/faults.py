@@ -13,6 +13,7 @@ a shorter list of simpler faults, and reads as one says it: "the first answer is
 """
 
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from math import isqrt
 from typing import Any
@@ -22,13 +23,14 @@ from hypothesis import strategies as st
 from simulator.errors import BadInput
 from simulator.scenario import faults as f
 from simulator.scenario.scenario import Scenario
-from simulator.testing.drawing import below
+from simulator.testing.drawing import below, must_be_whole
 from simulator.testing.survey import Survey, ends_of, survey
 
 SURVEYS_MOST = 256  # Scenarios may be drawn too.
 NONE_IN = 7  # One plan in eight is empty.
 SURELY = 4  # So much more probable is a moment that the benign run has.
 ANY_TIME = 5  # To so many busy times comes one that may be any.
+OF_MESSAGES = ("drop", "duplicate", "delay")  # The classes of faults that strike messages.
 BEYOND = 2  # A retry makes more messages than the surveyed runs had.
 DOWN_MS = (1_000, 100, 15_000, 60_000)
 LATE_MS = (1, 40, 2_000, 35_000)  # From a nuisance to more than any request waits.
@@ -58,8 +60,10 @@ def fault_plans(
         messages: a pattern such as `Produce*`: only these are lost, doubled or late.
 
     Raises:
-        BadInput: a kind is unknown; when drawn: no node is of these names.
+        BadInput: a kind is unknown, or most is no number of faults; when drawn: no node, or no
+            message that faults could strike, is of these names.
     """
+    must_be_whole("fault_plans.most", most)
     patterns = (nodes,) if isinstance(nodes, str) else tuple(nodes)
     stood = scenario.guarantee.fault_classes
     chosen = [kind for kind in KINDS if KINDS[kind][0] in stood] if kinds is None else list(kinds)
@@ -72,11 +76,25 @@ def fault_plans(
         if not seen.nodes:
             known = ", ".join(surveyed(scenario).nodes)
             raise BadInput("no node is called", "fault_plans", nodes, f"known: {known}")
+        _must_be_sent(surveyed(scenario), messages)
         often = [*chosen, "crash"] if "crash" in chosen and len(chosen) > 1 else chosen
         draws = [found for kind in often if (found := KINDS[kind][1](seen))]
         return _plans([_fault(one) for one in draws], most)
 
     return st.deferred(plans)
+
+
+def _must_be_sent(seen: Survey, messages: str) -> None:
+    """A name that no message has narrows to nothing: the property would hold of no fault at all.
+
+    Raises:
+        BadInput: no message is of this name.
+    """
+    sites = dict.fromkeys(name for kind in OF_MESSAGES for name in seen.sites.get(kind, ()))
+    known = dict.fromkeys(last for ends, last in map(ends_of, sites) if len(ends) > 1)
+    if known and not any(fnmatchcase(name, messages) for name in known):
+        told = f"known: {', '.join(sorted(known))}"
+        raise BadInput("no message is called", "fault_plans", messages, told)
 
 
 def surveyed(scenario: Scenario) -> Survey:

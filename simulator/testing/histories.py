@@ -17,6 +17,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from simulator.errors import BadInput
+from simulator.testing.drawing import must_be_whole
 
 Operation = dict[str, Any]
 Draw = Callable[[st.SearchStrategy[Any]], Any]  # As Hypothesis hands it to a composite.
@@ -41,13 +42,12 @@ def histories(
         steps: how many are drawn at most; for an anomaly that they cannot have come a few more.
 
     Raises:
-        BadInput: nobody knows how to plant such an anomaly, or a number is too small.
+        BadInput: nobody knows how to plant such an anomaly, or a number is too small or none.
     """
-    if spoilt is not None and spoilt not in SPOILERS:
+    if spoilt is not None and (not isinstance(spoilt, str) or spoilt not in SPOILERS):
         raise BadInput("nobody can plant", "histories", spoilt, f"known: {', '.join(SPOILERS)}")
-    if min(processes, keys, steps) < 1:
-        told = f"processes={processes}, keys={keys}, steps={steps}"
-        raise BadInput("needs a process, a key and a step:", "histories", told)
+    for name, number in (("processes", processes), ("keys", keys), ("steps", steps)):
+        must_be_whole(f"histories.{name}", number, least=1)
     # One number a step: who, what, of which key, and how it ends.
     kinds = processes * keys * len(ENDS) * 2
     drawn = st.lists(st.integers(0, kinds - 1), max_size=steps)

@@ -29,7 +29,7 @@ from simulator.scenario.faults import Fault, FaultPlan, deviation
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.spelling import changes, spelled
 from simulator.study.simulate import simulate
-from simulator.testing.drawing import BASE, below
+from simulator.testing.drawing import BASE, below, must_be_strategy
 from simulator.testing.expecting import expect
 from simulator.testing.faults import surveyed
 from simulator.trace.trace import Trace
@@ -37,6 +37,7 @@ from simulator.trace.trace import Trace
 DEVIATIONS_MOST = 4
 TAPE_BYTES_MOST = 256
 BEYOND = 8  # With faults a run has choices that the benign one has not, such as backoffs.
+PLANS = "such as fault_plans(scenario), or fault_plans itself; planned faults are the scenario's"
 SHOWN_MOST = 8  # Events of the workload that are told one by one.
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]  # As Hypothesis hands it to a composite.
@@ -142,15 +143,19 @@ def runs(
         parts: fields of the scenario that are drawn: `topology=topologies()`.
 
     Raises:
-        BadInput: a scenario has no such field, or parts of it are drawn and the plans are not made
+        BadInput: a scenario has no such field; a part is no strategy, or the plans are neither a
+            strategy nor a function that gives one; or parts are drawn and the plans are not made
             for each; when drawn: the parts do not go together.
     """
+    if not (faults is None or isinstance(faults, st.SearchStrategy) or callable(faults)):
+        must_be_strategy("runs.faults", faults, PLANS)
     if not parts:
         return _runs_of(scenario, faults)
     fields = attrs.fields_dict(Scenario)
-    for name in parts:
+    for name, part in parts.items():
         if name not in fields:
             raise BadInput("a scenario has no field called", "runs", name, ", ".join(fields))
+        must_be_strategy(f"runs.{name}", part, "such as st.just(...) or one of simulator.testing")
     if isinstance(faults, st.SearchStrategy):
         fix = "give a function of a scenario: runs(scenario, fault_plans, ...)"
         raise BadInput("each drawn scenario needs plans of its own:", "runs", faults, fix)
@@ -180,7 +185,11 @@ def _plans(scenario: Scenario, faults: Plans | None) -> st.SearchStrategy[FaultP
     """What is drawn beside the scenario's own faults."""
     if faults is None:
         return st.just(FaultPlan())
-    return faults if isinstance(faults, st.SearchStrategy) else faults(scenario)
+    if isinstance(faults, st.SearchStrategy):
+        return faults
+    plans = faults(scenario)
+    must_be_strategy("runs.faults", plans, PLANS)
+    return plans
 
 
 def _beside(own: FaultPlan, drawn: FaultPlan) -> tuple[Fault, ...]:
@@ -191,6 +200,8 @@ def _beside(own: FaultPlan, drawn: FaultPlan) -> tuple[Fault, ...]:
 
 
 def _run(scenario: Scenario, plan: FaultPlan, chance: Chooser) -> Run:
+    if not isinstance(plan, FaultPlan):
+        raise BadInput("what is drawn must be a FaultPlan, not", "runs.faults", plan, PLANS)
     added = _beside(scenario.faults, plan)
     planned = scenario.faults + FaultPlan(added)
     chosen = attrs.evolve(scenario, faults=planned) if added else scenario

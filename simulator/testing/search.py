@@ -19,6 +19,7 @@ from simulator.checks.verdict import Status, Verdict
 from simulator.scenario.faults import FaultPlan
 from simulator.scenario.scenario import Scenario
 from simulator.study.simulate import simulate
+from simulator.testing.drawing import must_be_whole
 from simulator.testing.runs import Run, runs
 
 BUDGET = 1_000
@@ -69,8 +70,11 @@ def search(
         start: another number is another search.
 
     Raises:
+        BadInput: a number of runs is none.
         Exception: what a run raises: a handler's error, or a bug of the simulator.
     """
+    must_be_whole("search.budget", budget, least=1)
+    must_be_whole("search.shrinking", shrinking)
     tried = 0
     best: Found | None = None
 

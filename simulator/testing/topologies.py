@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from simulator.chance import constant, exponential, uniform
-from simulator.errors import BadInput
 from simulator.scenario.topology import PLAIN_LINK, Link, Topic, Topology
+from simulator.testing.drawing import must_be_whole
 
 LATENCIES = (
     st.builds(constant, st.sampled_from((1_000, 100, 20_000))),
@@ -41,14 +41,13 @@ def topologies(
         racks: brokers stand in so many racks at most; 0: in none.
 
     Raises:
-        BadInput: there is no topic, or a number is too small.
+        BadInput: there is no topic, or a number is too small or none.
     """
     names = (topics,) if isinstance(topics, str) else tuple(topics)
     least = {"brokers": (brokers, 1), "partitions": (partitions, 1), "links": (links, 0),
              "replication": (replication, 1), "racks": (racks, 0), "topics": (len(names), 1)}
     for name, (given, wanted) in least.items():
-        if given < wanted:
-            raise BadInput(f"there must be at least {wanted}, not", f"topologies.{name}", given)
+        must_be_whole(f"topologies.{name}", given, wanted)
 
     def of(number: int) -> st.SearchStrategy[Topology]:
         replicas = st.integers(1, min(number, replication))

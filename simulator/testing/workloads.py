@@ -22,6 +22,7 @@ from simulator.scenario.workload import (
     steady,
     uniform_keys,
 )
+from simulator.testing.drawing import must_be_strategy, must_be_whole
 from simulator.testing.staging import envelope
 
 GAPS_MS = (0, 1, 10, 100, 1_000)
@@ -48,12 +49,18 @@ def workloads(
         by_law: whether the events come by a law: only so, never, or (None) either.
 
     Raises:
-        BadInput: there is no topic; a number is too small; or by law to several topics.
+        BadInput: there is no topic; a number is too small or none; the values are no strategy; or
+            by law to several topics.
     """
     names = (topics,) if isinstance(topics, str) else tuple(topics)
-    if not names or events < max(1, least) or least < 0 or keys < 1:
-        told = f"topics={names}, events={events}, least={least}, keys={keys}"
-        raise BadInput("needs a topic, a key, and events from least on:", "workloads", told)
+    must_be_whole("workloads.least", least)
+    must_be_whole("workloads.events", events, least=1)
+    must_be_whole("workloads.keys", keys, least=1)
+    if values is not None:
+        must_be_strategy("workloads.values", values, "such as st.sampled_from([...])")
+    if not names or events < least:
+        told = f"topics={names}, events={events}, least={least}"
+        raise BadInput("needs a topic, and events from least on:", "workloads", told)
     if by_law and len(names) > 1:
         raise BadInput("what comes by a law goes to one topic, not to", "workloads", names)
     one_by_one = st.builds(Workload, items=_items(names, (least, events), keys, values))

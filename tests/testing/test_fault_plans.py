@@ -99,6 +99,18 @@ def test_an_unknown_kind_is_refused_with_what_there_is():
         fault_plans(SCENARIO, kinds=("meteor",))
 
 
+@pytest.mark.parametrize("most", [-1, 1.5, True, None])
+def test_a_bound_that_is_no_number_of_faults_is_refused(most):
+    with pytest.raises(BadInput, match=rf"fault_plans.most: .* from 0, not {most}"):
+        fault_plans(SCENARIO, most=most)
+
+
+def test_an_unknown_message_is_refused_with_those_that_are_sent():
+    """All plans would be empty: the property would be put to no fault."""
+    with pytest.raises(BadInput, match=r"no message is called.*'Prodduce\*'.*ProduceRequest"):
+        find(fault_plans(SCENARIO, messages="Prodduce*"), lambda _: True, settings=FEW)
+
+
 def test_an_unknown_node_is_refused_with_who_is_there():
     with pytest.raises(BadInput, match=r"no node is called.*'bookkeeping'.*ledger"):
         find(fault_plans(SCENARIO, nodes="bookkeeping"), lambda _: True, settings=FEW)

@@ -82,7 +82,9 @@ def test_sends_of_several_processes_overlap():
 
 
 @pytest.mark.parametrize(("asked", "said"), [({"spoilt": "meteor"}, "nobody can plant"),
-                                             ({"keys": 0}, "needs a process, a key")])
+                                             ({"spoilt": ["G1a"]}, "nobody can plant"),
+                                             ({"keys": 0}, "histories.keys: .* from 1, not 0"),
+                                             ({"steps": "3"}, "steps: .* from 1, not '3'")])
 def test_what_cannot_be_drawn_is_refused(asked, said):
     with pytest.raises(BadInput, match=said):
         histories(**asked)

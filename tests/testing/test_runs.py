@@ -320,6 +320,22 @@ def test_a_failure_ends_with_the_certified_smallest():
     assert "never_applied_twice: broken with 1 fault, 1 event" in said
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"faults": FaultPlan()}, "runs.faults: must be a strategy .*, not FaultPlan"),
+        ({"faults": lambda _: FaultPlan()}, "runs.faults: must be a strategy .*, not FaultPlan"),
+        ({"faults": st.just([1])}, "runs.faults: .* must be a FaultPlan, not"),
+        ({"topology": Topology()}, "runs.topology: must be a strategy .*, not Topology"),
+        ({"workload": workloads}, "runs.workload: must be a strategy .*, not <function"),
+    ],
+)
+def test_what_is_drawn_from_is_a_strategy(asked, said):
+    """And not a value that could be drawn, nor a function that gives one."""
+    with pytest.raises(BadInput, match=said):
+        find(runs(TWICE, **asked), lambda _: True, settings=FEW)
+
+
 def test_plans_of_one_scenario_are_not_those_of_drawn_ones():
     with pytest.raises(BadInput, match="each drawn scenario needs plans of its own"):
         runs(TWICE, fault_plans(TWICE), workload=workloads())

@@ -5,6 +5,7 @@ import pytest
 
 from simulator import (
     AT_LEAST_ONCE,
+    BadInput,
     Check,
     Crash,
     Drop,
@@ -108,3 +109,9 @@ def test_a_run_is_replayed_in_another_scenario():
 
     assert again.scenario == attrs.evolve(there, faults=more.faults)
     assert again.trace.digest() == simulate(again.scenario).digest()
+
+
+@pytest.mark.parametrize("bound", ["budget", "shrinking"])
+def test_a_bound_that_is_no_number_of_runs_is_refused(bound):
+    with pytest.raises(BadInput, match=rf"search.{bound}: must be a whole number .*not -1"):
+        search(ORDERS, never_applied_twice, **{bound: -1})

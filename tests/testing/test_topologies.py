@@ -60,7 +60,7 @@ def test_a_failing_example_can_be_pasted():
 
 @pytest.mark.parametrize("bound", ["brokers", "partitions", "replication", "links", "racks"])
 def test_a_bound_below_the_least_is_refused(bound):
-    with pytest.raises(BadInput, match=rf"topologies.{bound}: there must be at least .*not -1"):
+    with pytest.raises(BadInput, match=rf"topologies.{bound}: must be .*, not -1"):
         topologies(**{bound: -1})
 
 

@@ -88,7 +88,12 @@ def test_a_failing_example_is_printed_as_its_making():
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"events": 0}, "events from least on"),
+        ({"events": 2, "least": 3}, "events from least on"),
+        ({"events": 0}, "workloads.events: must be a whole number from 1, not 0"),
+        ({"events": 1.5}, "workloads.events: must be a whole number from 1, not 1.5"),
+        ({"least": -1}, "workloads.least: must be a whole number from 0, not -1"),
+        ({"keys": None}, "workloads.keys: must be a whole number from 1, not None"),
+        ({"values": ["a"]}, r"workloads.values: must be a strategy of Hypothesis, not \['a'\]"),
         ({"topics": ()}, "needs a topic"),
         ({"topics": ("a", "b"), "by_law": True}, r"goes to one topic, not to \('a', 'b'\)"),
     ],
