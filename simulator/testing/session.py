@@ -195,6 +195,9 @@ class Session:
         Args:
             kind: of the trace's events, such as `effect_applied`.
             where: fields that it must have, such as {"event_id": "e1"}.
+
+        Raises:
+            BadInput: no event is of this kind, or one of this kind has no such field.
         """
         self._act("wait_for", kind, within_ms=within_ms, where=where)
         ends_us = int(self._world.kernel.now) + within_ms * MICROS_PER_MS

@@ -14,8 +14,9 @@ from simulator.cluster.cluster import Cluster
 from simulator.cluster.deploy import deploy
 from simulator.errors import BadInput
 from simulator.scenario.scenario import Scenario
+from simulator.scenario.validation import near
 from simulator.testing.audit import inside
-from simulator.trace.events import read
+from simulator.trace.events import EVENTS, read
 from simulator.trace.trace import FlatEntry, Trace
 from simulator.world.kernel import Kernel
 from simulator.world.world import World
@@ -85,6 +86,22 @@ def first_of(
     return None
 
 
+def _must_be_told(kind: str, wanted: Mapping[str, Any] | None) -> None:
+    """Who waits for what nobody tells waits in vain.
+
+    Raises:
+        BadInput: no event is of this kind, or one of this kind has no such field.
+    """
+    where = "session.wait_for"
+    if kind not in EVENTS:
+        raise BadInput(f"no event is of the kind {kind!r}", where, fix=near(str(kind), EVENTS))
+    fields = attrs.fields_dict(EVENTS[kind])
+    for name in wanted or {}:
+        if name not in fields:
+            told = f"it has: {', '.join(fields) or 'none'}"
+            raise BadInput(f"{kind} has no field", where, name, told)
+
+
 def _must_be_ms(act: str, ms: object) -> None:
     """A time that passes: whole milliseconds, and none that goes back.
 
@@ -107,8 +124,10 @@ def call(name: str, *given: Any, **named: Any) -> str:
     """A call as Python writes it, without what goes without saying.
 
     Raises:
-        BadInput: a time in it is none.
+        BadInput: a time in it is none, or it waits for what no event is.
     """
+    if name == "wait_for":
+        _must_be_told(given[0], named["where"])
     for time in TIMES:
         if named.get(time) is not None:
             _must_be_ms(name, named[time])

@@ -166,6 +166,9 @@ def test_a_crashed_node_stays_down_until_it_is_started():
         (lambda one: one.cut("bookkeeping"), "no node is called 'bookkeeping'"),
         (lambda one: one.stop("ledger"), "is no instance: 'ledger'.*billing-0"),
         (lambda one: one.advance(-1), "time cannot go back: -1"),
+        (lambda one: one.wait_for("efect_applied"), "kind 'efect_applied' .*'effect_applied'"),
+        (lambda one: one.wait_for("effect_applied", where={"id": "e1"}),
+         "effect_applied has no field 'id' .it has: table, "),
         (lambda one: one.produce(topic="bills"), "no topic 'bills'.*known: orders"),
         (lambda one: one.produce(producer="shop"), "no producer 'shop'"),
         (lambda one: (one.crash("orders-producer"), one.produce()), "is not up"),
@@ -180,6 +183,7 @@ def test_what_cannot_be_done_is_refused_with_what_there_is(act, said):
 REFUSED = {
     "advance": lambda session: session.advance(0.5),
     "wait_for": lambda session: session.wait_for("effect_applied", within_ms=-1),
+    "wait_for_what_nobody_tells": lambda session: session.wait_for("effect_aplied"),
     "crash": lambda session: session.crash("billing-0", down_ms=-1),
     "pause": lambda session: session.pause("billing-0", -1),
     "skew": lambda session: session.skew("nobody"),
