@@ -54,7 +54,7 @@ class Session:
         workload: whether the scenario's own workload is sent, too.
 
     Raises:
-        BadInput: the scenario cannot run.
+        BadInput: the scenario cannot run, or has no such spare.
     """
 
     def __init__(

@@ -147,8 +147,11 @@ def staged(scenario: Scenario, *, spare: int, workload: bool) -> Scenario:
     """The scenario with its spare instances, and without its workload, unless it is wanted.
 
     Raises:
-        BadInput: the workload is of several topics, which its consumers would not know of.
+        BadInput: the workload is of several topics, which its consumers would not know of; or
+            the spare instances are no number of them.
     """
+    if type(spare) is not int or spare < 0:
+        raise BadInput(f"must be a whole number from 0, not {spare!r}", "Session.spare")
     consumers = scenario.consumers
     changed: dict[str, Any] = {}
     if spare:

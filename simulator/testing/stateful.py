@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 from simulator.checks.check import Check
 from simulator.errors import BadInput
 from simulator.scenario.scenario import Scenario
+from simulator.testing.drawing import must_be_whole
 from simulator.testing.faults import surveyed
 from simulator.testing.quick import quick
 from simulator.testing.runs import choosers_for
@@ -41,6 +42,7 @@ ACTS = {
     "produce": "", "advance": "", "rebalance": "crash", "crash": "crash", "start": "crash",
     "stop": "", "cut": "drop", "pause": "pause", "skew": "skew",
 }  # fmt: skip
+OF_MEMBERS = ("rebalance", "stop")
 
 
 def state_machine(
@@ -71,14 +73,20 @@ def state_machine(
         settings: by default `quick(stateful_step_count=15)`.
 
     Raises:
-        BadInput: there is no such act or node, or nothing to check.
+        BadInput: there is no such act or node, nobody who could act so, no node or key at all, or
+            nothing to check.
     """
     chosen = _acts(scenario, acts)
+    must_be_whole("state_machine.keys", keys, least=1)
     if not checks:
         raise BadInput("nothing is promised: give a check", "state_machine")
     with Session(scenario, spare=spare) as look:
         known = look.nodes
         instances = look.instances
+        if acts is not None:
+            _must_be_possible(chosen, look)
+    if nodes is not None and not nodes:
+        raise BadInput(f"names nobody: {nodes!r}", "state_machine.nodes", fix="None is everybody")
     for node in nodes or ():
         if node not in known:
             raise BadInput("there is no node called", "state_machine", node, ", ".join(known))
@@ -95,10 +103,26 @@ def _acts(scenario: Scenario, acts: Sequence[str] | None) -> tuple[str, ...]:
     if acts is None:
         stood = ("", *scenario.guarantee.fault_classes)
         return tuple(act for act, fault_class in ACTS.items() if fault_class in stood)
+    known = f"known: {', '.join(ACTS)}"
+    if not acts:
+        raise BadInput(f"nothing could be done: {acts!r}", "state_machine.acts", fix=known)
     for act in acts:
         if act not in ACTS:
-            raise BadInput("nobody can", "state_machine", act, f"known: {', '.join(ACTS)}")
+            raise BadInput("nobody can", "state_machine", act, known)
     return tuple(acts)
+
+
+def _must_be_possible(acts: Sequence[str], look: Session) -> None:
+    """What was asked for is not left out in silence.
+
+    Raises:
+        BadInput: the scenario has nobody who could act so.
+    """
+    for act in acts:
+        if act == "produce" and not look.producers:
+            raise BadInput("there is no producer to", "state_machine.acts", act)
+        if act in OF_MEMBERS and not look.instances:
+            raise BadInput("there is no instance of a group to", "state_machine.acts", act)
 
 
 class _Steps(RuleBasedStateMachine):
@@ -139,8 +163,10 @@ class _Acts(_Steps):
     """What the rules do; a rule is printed by its function's name."""
 
     def produce(self, key: str) -> None:
-        """See Session.produce."""
-        self.open.produce(key)
+        """See Session.produce; it is the first producer's that can, while others are down."""
+        ready = next(filter(self.open.is_ready, self.open.producers))
+        first = ready == self.open.producers[0]
+        self.open.produce(key, producer=None if first else ready)
 
     def advance(self, ms: int) -> None:
         """See Session.advance."""

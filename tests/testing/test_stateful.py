@@ -11,6 +11,10 @@ from simulator import (
     AT_MOST_ONCE,
     EXACTLY_ONCE,
     BadInput,
+    Scenario,
+    Topic,
+    Topology,
+    Zero,
     drained,
     never_applied_twice,
     never_lost,
@@ -86,11 +90,50 @@ def test_acts_can_be_chosen():
     [
         ({"acts": ("explode",)}, "nobody can 'explode'.*known: produce"),
         ({"nodes": ("bookkeeping",)}, "no node called 'bookkeeping'"),
+        ({"nodes": ()}, r"state_machine.nodes: names nobody: \(\)"),
+        ({"acts": ()}, r"state_machine.acts: nothing could be done: \(\) .known: produce"),
+        ({"keys": 0}, "state_machine.keys: must be a whole number from 1, not 0"),
+        ({"keys": 1.5}, "state_machine.keys: must be a whole number from 1, not 1.5"),
+        ({"spare": -1}, "Session.spare: must be a whole number from 0, not -1"),
     ],
 )
 def test_what_there_is_not_is_refused(more, said):
     with pytest.raises(BadInput, match=said):
         state_machine(ONCE, never_lost, **more)
+
+
+def of_producers(*names):
+    """An application of producers alone."""
+
+    def application(cluster):
+        for name in names:
+            cluster.source(name, ())
+
+    return Scenario(topology=Topology(topics=(Topic("orders"),)), application=application)
+
+
+@pytest.mark.parametrize(
+    ("act", "said"), [("produce", "no producer to 'produce'"), ("stop", "no instance .* 'stop'")]
+)
+def test_an_act_that_nobody_can_do_is_refused_where_it_is_asked_for(act, said):
+    """By default it is left out."""
+    assert "advance" in rules(of_producers())
+    with pytest.raises(BadInput, match=said):
+        state_machine(of_producers(), never_lost, acts=(act, "advance"))
+
+
+def test_while_the_first_producer_is_down_another_produces():
+    machine = state_machine(of_producers("shop", "till"), never_lost, chance=False).machine()
+    machine.begin(chance=Zero())
+
+    machine.produce(key="k0")
+    machine.crash(node="shop")
+    machine.produce(key="k1")
+
+    assert machine.session.acts == [
+        "produce('k0')", "crash('shop')", "produce('k1', producer='till')"
+    ]  # fmt: skip
+    machine.session.close()
 
 
 def test_without_a_promise_there_is_nothing_to_test():
