@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from simulator.chance.choosers import never
 from simulator.chance.laws import Pick
 from simulator.cluster.context import Context
-from simulator.cluster.handlers import Steps, handler_waits, steps_of
+from simulator.cluster.handlers import Steps, handler_of, handler_waits, steps_of
 from simulator.cluster.rebalance_listener import committing_revoked
 from simulator.cluster.serving import Serving
 from simulator.errors import (
@@ -135,7 +135,7 @@ class Service:
 
     def _boot(self, node: "Node") -> None:
         context = Context(self._cluster, node, self.serving.producer)
-        handler = self._factory(context)
+        handler = handler_of(self._factory, context)
         settings = _settings(self.group, self.serving, node.name, self._drawn(node))
         consumer = self._consumers[node.name] = self._cluster.consumer(node, settings)
         node.start(self._live(node, consumer, context, handler), "service")

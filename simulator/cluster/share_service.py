@@ -18,7 +18,7 @@ import attrs
 from simulator.chance.laws import Delay, constant
 from simulator.cluster.context import Context
 from simulator.cluster.draining import share_is_drained
-from simulator.cluster.handlers import Steps, handler_waits, steps_of
+from simulator.cluster.handlers import Steps, handler_of, handler_waits, steps_of
 from simulator.cluster.service import Handler, HandlerFactory
 from simulator.errors import BadInput, KafkaError
 from simulator.protocol.share_settings import ShareConsumerSettings, share_consumer_settings
@@ -89,7 +89,7 @@ class ShareService:
 
     def _boot(self, node: "Node") -> None:
         context = Context(self._cluster, node, self.serving.producer)
-        handler = self._factory(context)
+        handler = handler_of(self._factory, context)
         consumer = self._cluster.share_consumer(node, self._settings)
         node.start(self._live(node, consumer, context, handler), "service")
 

@@ -140,6 +140,11 @@ def _doubt(asked: Property, log: Log, expected: Played) -> str:
             "two equal runs ended in different states: the handler asks a clock or chance, or "
             "store= does not open a new store each time"
         )
+    if expected.state == expected.before and expected.makes_another:
+        return (
+            "the handler returned a function, and changed nothing: make_handler is called once at "
+            "each start, and returns the handler itself"
+        )
     if expected.state == expected.before or (asked.effects and not expected.state):
         return "the events changed nothing that is compared: is it committed? is state= right?"
     if asked.orders and next(iter(asked.variants(log)), None) is None:

@@ -21,7 +21,7 @@ import attrs
 from simulator.chance.choosers import Chooser, Source, benign_source
 from simulator.chance.laws import Law
 from simulator.chance.sites import Site
-from simulator.cluster.handlers import Steps, handler_waits, steps_of
+from simulator.cluster.handlers import Steps, handler_of, handler_waits, steps_of
 from simulator.errors import BadInput, KafkaError, SimulatorError
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.topology import Topic, Topology
@@ -109,6 +109,7 @@ class Played:
         state: at the end, as a crash would leave it.
         raised: what the handler raised, which ended its process for good.
         stuck: it never came to the end of the log.
+        makes_another: the handler returned a function: it may be a factory itself.
     """
 
     log: tuple[WorkItem, ...]
@@ -120,6 +121,7 @@ class Played:
     trace: Trace
     raised: Exception | None = None
     stuck: bool = False
+    makes_another: bool = False
 
 
 class _Struck(Chooser):
@@ -157,6 +159,7 @@ class _Life:
         if subject.store is not None:
             self.before = state_of(self.store, subject.state)
         self.starts = self.handled = 0
+        self.makes_another = False
         self.raised: Exception | None = None
         self.trace: Trace | None = None
         self.cluster: Cluster | None = None
@@ -183,7 +186,9 @@ class _Life:
 
         given = () if self.store is None else (watched(self.store, "store", Asking(touch, tell)),)
         wants_both = not given or _takes_two(subject.make)
-        return self._guarded(subject.make(*given, *((context,) if wants_both else ())), context)
+        both = (*given, *((context,) if wants_both else ()))
+        handler = handler_of(subject.make, *both, where="make_handler", behind=(self.store,))
+        return self._guarded(handler, context)
 
     def lose(self) -> None:
         """What was not committed is lost."""
@@ -195,12 +200,6 @@ class _Life:
 
     def _guarded(self, handler: Any, context: "Context") -> "Handler":
         """The handler, whose errors are told, and which is dead once its process is."""
-        if not callable(handler):
-            raise TypeError(
-                f"{self.subject.make!r} gave {handler!r}: give a function which, called with the "
-                "store, returns the handler, a function of a record"
-            )
-
         def failed(error: Exception) -> None:
             if not isinstance(error, SimulatorError):
                 self.raised = error
@@ -214,6 +213,7 @@ class _Life:
             except Exception as error:
                 failed(error)
                 raise
+            self.makes_another |= callable(made)
             # What a lambda or a partial gives may be one that waits, and is cut there as well.
             return stepped(made) if hasattr(made, "throw") else made
 
@@ -320,7 +320,7 @@ def play(
     stuck = life.raised is None and ended != ["quiet"]
     return Played(
         tuple(log), tuple(crashes), tuple(struck.points), life.handled, life.state(), life.before,
-        life.trace, life.raised, stuck,
+        life.trace, life.raised, stuck, life.makes_another,
     )  # fmt: skip
 
 

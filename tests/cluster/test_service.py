@@ -7,7 +7,7 @@ import pytest
 from simulator.chance import constant
 from simulator.checks.delivery import never_applied_twice, never_lost
 from simulator.cluster.serving import Serving
-from simulator.errors import KafkaError, StoreTimeout, UnsupportedAwaitable
+from simulator.errors import BadInput, KafkaError, StoreTimeout, UnsupportedAwaitable
 from simulator.protocol.store import Add
 from simulator.scenario.faults import Crash, Partition, Pause
 from simulator.scenario.topology import Topic
@@ -584,3 +584,16 @@ def test_an_instance_that_stopped_tries_again_when_its_node_is_started_again():
     )
 
     assert len(events(trace, "warned")) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (lambda record: record.value, "<lambda> is a handler, .*: it asks for record.value"),
+        (lambda: print, "handler: cannot be called: .*takes 0 positional arguments"),
+        (lambda _: None, "<lambda> returned no handler, but None .give a function which"),
+    ],
+)
+def test_what_is_no_factory_of_handlers_is_refused_before_anything_is_handled(given, said):
+    with pytest.raises(BadInput, match=said):
+        served(given)

@@ -542,11 +542,6 @@ def test_an_event_id_of_the_value_is_the_events():
     assert "o-7" in exactly_once(counter, events=[("k", {"event_id": "o-7"})]).explain()
 
 
-def test_a_factory_that_makes_no_handler_is_told_what_to_give():
-    with pytest.raises(TypeError, match="give a function which"):
-        idempotent(lambda store: None)
-
-
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -563,6 +558,66 @@ def test_what_cannot_be_called_is_refused_by_its_name(given, said):
         exactly_once(upsert_by_id, **given)
 
     assert str(refused.value).startswith(said)
+
+
+def handles(record):
+    handles.seen = record.value
+
+
+async def awaits(record):
+    handles.seen = record.key
+
+
+def returns_nothing(store):
+    store["opened"] = True
+
+
+def takes_the_store_and_the_record(store, record):
+    store[record.key] = record.value
+
+
+def takes_nothing():
+    return handles
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (handles, "make_handler: handles is a handler, .*: it asks for record.value .give a fun"),
+        (takes_the_store_and_the_record, "is a handler, .*: it asks for record.value"),
+        (awaits, "make_handler: awaits returned no handler, but <coroutine .*give a function"),
+        (returns_nothing, "make_handler: returns_nothing returned no handler, but None .give"),
+        (takes_nothing, r"make_handler: cannot be called: takes_nothing\(\) takes 0 pos.*give a"),
+    ],
+)
+def test_a_handler_is_not_taken_for_what_makes_one(given, said):
+    with pytest.raises(BadInput, match=said):
+        exactly_once(given)
+
+
+def test_nor_is_a_handler_that_was_to_be_given_the_context():
+    with pytest.raises(BadInput, match=r"handles is a handler, .*: it asks for record.value"):
+        exactly_once(handles, store=None)
+
+
+def test_a_factory_of_factories_is_told_from_a_handler_that_does_nothing():
+    found = exactly_once(lambda _: upsert_by_id)
+
+    assert found.status is Status.CANNOT_TELL
+    assert "the handler returned a function, and changed nothing" in str(found)
+
+
+def test_what_a_factory_raises_for_a_reason_of_its_own_is_raised_as_it_is():
+    def asks_the_settings(_store):
+        return handles.value_of_settings
+
+    def makes_it_of_another(_store):
+        return handles(None)
+
+    for factory in (asks_the_settings, makes_it_of_another):
+        with pytest.raises(AttributeError, match="value"):
+            exactly_once(factory)
 
 
 def test_what_makes_no_handler_and_what_orders_no_events_are_refused_by_their_names():
