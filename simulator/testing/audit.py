@@ -15,8 +15,10 @@ Not modelled: what C code asks by itself (SQL's CURRENT_TIMESTAMP, hash seeds, n
 an installed package that has imported such a name for itself, a function that was put into a
 variable before the run, and a generator of chance that was made before it. Whoever asks in a run
 whether `type(at) is datetime` is told no (`isinstance` says yes): the name means a replacement.
+What is made by it is an ordinary datetime, and its pickle an ordinary one.
 """
 
+import copyreg
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -47,6 +49,7 @@ FORBIDDEN: dict[str, tuple[tuple[str, ...], str]] = {
 # What asks only if it is not told: the function, and which of its arguments tells it.
 UNLESS_TOLD = (("gmtime", 1), ("localtime", 1), ("ctime", 1), ("asctime", 1), ("strftime", 2))
 SYSTEMS_CHANCE = ("random", "getrandbits", "randbytes")  # All others come by these.
+PICKLED = 4  # The form that knows which of two equal hours is meant, as clocks are put back.
 DATES = (("datetime", ("now", "utcnow", "today")), ("date", ("today",)))
 # These may ask: what they learn does not come into a run.
 TRUSTED = frozenset((
@@ -79,6 +82,7 @@ class Audit:
         self._replaced: dict[Any, Any] = {}
         self._reals: dict[Any, Any] = {}  # The other way round.
         self._patches: list[Patch] = []
+        self._pickled: dict[Any, Callable[[Any], Any]] = {}  # How, while the name is replaced.
         self._seen: set[str] = set()
         self._depth = 0
         for name, (functions, cure) in FORBIDDEN.items():
@@ -115,12 +119,14 @@ class Audit:
                     "__subclasscheck__": lambda _, one, real=real: issubclass(one, real),
                 },
             )  # fmt: skip
-            own = {
+            own: dict[str, Any] = {
                 method: staticmethod(self._stub(getattr(real, method), f"{name}.{method}", CLOCK))
                 for method in asking
             }
             own["__new__"] = staticmethod(lambda _, *args, real=real, **given: real(*args, **given))
+            own["__module__"] = real.__module__
             like = meta(real.__name__, (real,), own)
+            self._pickled[real] = _pickled_as(like)
             self._replaced[real], self._reals[like] = like, real
             self._patches.append((module, name, real, like))
 
@@ -160,8 +166,13 @@ class Audit:
         for owner, name, real, stub in self._patches:
             if vars(owner).get(name) is real:
                 setattr(owner, name, stub)
+        for kind, reduce in self._pickled.items():
+            copyreg.dispatch_table.setdefault(kind, reduce)
 
     def _take_back(self) -> None:
+        for kind, reduce in self._pickled.items():
+            if copyreg.dispatch_table.get(kind) is reduce:
+                del copyreg.dispatch_table[kind]
         for owner, name, real, stub in self._patches:
             if vars(owner).get(name) is stub:
                 setattr(owner, name, real)
@@ -191,6 +202,19 @@ class Audit:
                 self._take_back()
         if self.tripped:
             raise self.tripped[0]
+
+
+def _pickled_as(like: type) -> Callable[[Any], tuple[Any, ...]]:
+    """How pickle takes an instance apart in a run.
+
+    It finds a class by its name, and refuses one that its name does not mean: so it is shown the
+    replacement, whose name is the same.
+    """
+
+    def parts(one: Any) -> tuple[Any, ...]:
+        return (like, *one.__reduce_ex__(PICKLED)[1:])
+
+    return parts
 
 
 def _known_in(module: ModuleType, known: Mapping[Any, Any]) -> Iterator[tuple[str, Any, Any]]:

@@ -2,10 +2,13 @@
 
 # ruff: noqa: TID251, DTZ001, DTZ003, DTZ005, DTZ011, BLE001, ICN001 - what trips is asked for here
 
+import copy
+import copyreg
 import datetime as dates
 import importlib
 import logging
 import os
+import pickle
 import random
 import secrets
 import sys
@@ -151,6 +154,33 @@ def test_it_leaves_the_world_as_it_was():
         with audited():
             assert World.run is not before
         assert World.run is before
+
+
+DATES = (
+    dates.date(2020, 1, 2),
+    datetime(2020, 1, 2, 3, 4, 5, 6),
+    datetime(2020, 10, 25, 2, 30, tzinfo=dates.UTC, fold=1),
+)
+
+
+@pytest.mark.parametrize("given", DATES, ids=str)
+def test_a_date_is_pickled_in_a_run_as_it_is_outside(given):
+    """It is an ordinary one, though in a run its class is not what its name means."""
+    seen = []
+
+    def pickled():
+        made = given.replace(year=given.year)
+        again = pickle.loads(pickle.dumps(made))
+        seen.append((pickle.dumps(made), again, type(again), again.__reduce_ex__(4)))
+        return copy.deepcopy(made) == made
+
+    with audited():
+        assert try_out(pickled)
+        assert pickle.loads(pickle.dumps(given)) == given
+        assert type(given) not in copyreg.dispatch_table
+
+    ordinary = pickle.dumps(given), given, type(given), given.__reduce_ex__(4)
+    assert set(map(repr, seen)) == {repr(ordinary)}
 
 
 def test_what_is_determined_is_let_pass():
