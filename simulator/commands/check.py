@@ -7,9 +7,9 @@ in it; those of a trace are looked for with --anomalies.
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simulator.commands.options import place
 from simulator.commands.outcome import WrongUsage
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ FORMAT = "simulator-check/1"
 def describe(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("check", help="judge a trace or a history from a file")
-    parser.add_argument("trace", type=Path, metavar="FILE", help="JSON, perhaps gzipped")
+    parser.add_argument("trace", type=place, metavar="FILE", help="JSON, perhaps gzipped")
     parser.add_argument("--json", action="store_true", help="print all of it as JSON")
     of_traces = parser.add_argument_group("a trace of our own")
     of_traces.add_argument(

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from simulator.commands.options import place
 from simulator.commands.outcome import KEPT, WrongUsage
 from simulator.commands.sandbox import FOLDERS, packaged
 
@@ -14,7 +15,7 @@ LEFT_BEHIND = shutil.ignore_patterns("__pycache__", ".*", "results")
 def describe(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("copy", help="write models and experiments into a folder")
-    parser.add_argument("folder", type=Path, metavar="DIR", help="it is made; it must be empty")
+    parser.add_argument("folder", type=place, metavar="DIR", help="it is made; it must be empty")
     parser.set_defaults(execute=execute)
 
 

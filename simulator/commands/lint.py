@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import simulator
+from simulator.commands.options import place
 from simulator.commands.terminal import print_text
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ FORMATS = ("text", "json", "sarif")
 def describe(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("lint", help="find the anti-patterns of an architecture")
-    parser.add_argument("file", type=Path, metavar="FILE", help="TOML, or a trace (JSON lines)")
+    parser.add_argument("file", type=place, metavar="FILE", help="TOML, or a trace (JSON lines)")
     parser.add_argument("--format", choices=FORMATS, default="text", help="how to tell it")
     parser.add_argument(
         "--rule", action="append", default=[], metavar="NAME", help="only this rule, and others"

@@ -10,8 +10,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simulator.commands.options import WORKERS_MOST, place, whole
 from simulator.commands.outcome import CANNOT_TELL, KEPT, WrongUsage
-from simulator.commands.run import whole
 
 if TYPE_CHECKING:
     from simulator.matrix.values import Cell, Column, Row
@@ -35,15 +35,17 @@ def describe(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "--cell", nargs=2, metavar=("ROW", "COLUMN"), help="all of one cell, with its story"
     )
     parser.add_argument(
-        "--trace", type=Path, metavar="FILE", help="with --cell: write its smallest run there"
+        "--trace", type=place, metavar="FILE", help="with --cell: write its smallest run there"
     )
     parser.add_argument(
         "--mutants", action="store_true", help="which planted bug shows which absence to be one"
     )
     parser.add_argument("--json", action="store_true", help="print all of it as JSON")
     parser.add_argument("--fresh", action="store_true", help="reckon anew what is kept, too")
-    parser.add_argument("--kept", type=Path, metavar="DIR", help="default: .simulator/matrix")
-    parser.add_argument("--workers", type=whole, help="processes; default: one a processor")
+    parser.add_argument("--kept", type=place, metavar="DIR", help="default: .simulator/matrix")
+    parser.add_argument(
+        "--workers", type=whole(most=WORKERS_MOST), help="processes; default: one a processor"
+    )
     parser.set_defaults(execute=execute)
 
 

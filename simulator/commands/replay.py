@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simulator.commands.options import place, whole
 from simulator.commands.sandbox import find
 from simulator.commands.terminal import print_text
 
@@ -19,16 +20,16 @@ def describe(commands: Any) -> None:
     parser = commands.add_parser("replay", help="one run again, from its seed or its witness")
     parser.add_argument("what", metavar="EXPERIMENT|FILE")
     parser.add_argument("--cell", default="", help="the levels: 'factor=level factor=level'")
-    parser.add_argument("--seed", type=int, default=1, help="default: 1")
+    parser.add_argument("--seed", type=whole(0), default=1, help="default: 1")
     parser.add_argument(
         "--witness", help="answer chance by this line instead: 'site#k=value;...'; '' is no fault"
     )
     parser.add_argument(
         "--lenient", action="store_true", help="let pass what of the witness the run never met"
     )
-    parser.add_argument("--trace", type=Path, metavar="FILE", help="write the trace there")
+    parser.add_argument("--trace", type=place, metavar="FILE", help="write the trace there")
     parser.add_argument(
-        "--figure", type=Path, metavar="FILE", help="draw the first broken case there, as SVG"
+        "--figure", type=place, metavar="FILE", help="draw the first broken case there, as SVG"
     )
     parser.set_defaults(execute=execute, takes_rest=True)
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simulator.commands.options import RUNS_MOST, WORKERS_MOST, place, whole
 from simulator.commands.outcome import WrongUsage
 from simulator.commands.sandbox import find
 from simulator.errors import BadInput
@@ -30,20 +31,21 @@ def describe(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("run", help="run an experiment, or one scenario", epilog=ABOUT)
     parser.add_argument("what", metavar="EXPERIMENT|FILE")
-    parser.add_argument("--runs", type=whole, help="runs of each cell; default: as declared")
-    parser.add_argument("--first-seed", type=int, metavar="N", help="the first of the seeds")
-    parser.add_argument("--workers", type=whole, help="processes; default: one a processor")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="where results go; default: results/NAME"
+        "--runs",
+        type=whole(most=RUNS_MOST),
+        help=f"runs of each cell, at most {RUNS_MOST}; default: as declared",
+    )
+    parser.add_argument(
+        "--first-seed", type=whole(0), metavar="N", help="the first of the seeds"
+    )
+    parser.add_argument(
+        "--workers", type=whole(most=WORKERS_MOST), help="processes; default: one a processor"
+    )
+    parser.add_argument(
+        "--out", type=place, metavar="DIR", help="where results go; default: results/NAME"
     )
     parser.set_defaults(execute=execute, takes_rest=True)
-
-
-def whole(text: str) -> int:
-    """A whole number from 1, for argparse."""
-    if not text.isascii() or not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a whole number from 1, not {text!r}")
-    return int(text)
 
 
 def execute(options: argparse.Namespace) -> int:

@@ -53,6 +53,8 @@ def find(name: str) -> Path:
         path = Path(name)
         if path.is_file():
             return path.resolve()
+        if path.is_dir():
+            raise WrongUsage("is a folder, and no file:", "", name, "give an experiment's .py file")
         raise WrongUsage("there is no such file:", "", name, "see `simulator list` for names")
     known = experiments()
     if name in known:

@@ -198,6 +198,7 @@ def test_an_empty_witness_is_the_benign_run(capsys):
         (["check", "whole.jsonl", "--order", "process"], 64, "--order is about anomalies"),
         (["check", "whole.jsonl", "--steps", "9"], 64, "(give --anomalies as well)"),
         (["run", "nothing.toml"], 64, "nothing.toml"),
+        (["run", "./"], 64, "is a folder, and no file: './'"),
         (["run", "broken.toml"], 65, "did you mean 'events'"),
         (["run", "calm.toml", "--speed", "3"], 64, "--speed"),
         (["run", "delivery_guarantes"], 64, "did you mean delivery_guarantees"),

@@ -34,7 +34,11 @@ def stop_with(monkeypatch, stop):
         ["check", "trace.jsonl", "--no-such-option"],
         ["run", "delivery_guarantees", "--runs", "0"],
         ["run", "delivery_guarantees", "--workers", "2.5"],
+        ["run", "delivery_guarantees", "--runs", "100000000000000000000"],
+        ["run", "delivery_guarantees", "--workers", "100000000000"],
+        ["run", "delivery_guarantees", "--first-seed", "-1"],
         ["replay", "delivery_guarantees", "--seed", "one"],
+        ["replay", "delivery_guarantees", "--seed", "-5"],
     ],
 )
 def test_a_wrong_command_line_ends_with_64_and_one_line(arguments, capsys):
@@ -45,6 +49,27 @@ def test_a_wrong_command_line_ends_with_64_and_one_line(arguments, capsys):
     said = capsys.readouterr().err
     assert said.startswith("simulator")
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", ""],
+        ["copy", ""],
+        ["lint", ""],
+        ["matrix", "--kept", ""],
+        ["replay", "delivery_guarantees", "--figure", ""],
+        ["replay", "delivery_guarantees", "--trace", ""],
+        ["run", "delivery_guarantees", "--out", ""],
+    ],
+)
+def test_a_file_without_a_name_is_not_the_folder_one_stands_in(arguments, capsys):
+    """As a shell gives it whose variable is empty."""
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+
+    assert stop.value.code == 64
+    assert "needs a name, not '' (see simulator" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
