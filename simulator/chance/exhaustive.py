@@ -110,6 +110,8 @@ class Exhaustive(Chooser):
         mass: the probability of the present schedule, after what is given; 1.0 if none is weighed.
         left: the sites outside the scope, and their classes: their answers were all benign.
         met: the sites inside the scope that were asked, and their classes.
+        known: every site that a run has had, and whether it is inside.
+        window: whether the sites are open, and whether they ever were.
         alike: how many choices were not varied, because the guide says that others are the same.
     """
 
@@ -131,7 +133,7 @@ class Exhaustive(Chooser):
         self.mass = 1.0
         self.left: dict[str, str] = {}
         self.met: dict[str, str] = {}
-        self._window = Window(scope)
+        self.window = Window(scope)
         self._order = order
         self._ties = scope.ties() and not weighed  # No law turns what comes first round.
         self._weighed = weighed
@@ -144,7 +146,7 @@ class Exhaustive(Chooser):
         self._waiting = [_Waiting(0.0, 0, (), given_length, 1.0)]
         self._classes = tuple(scope.budgets)
         self._answers: dict[tuple[str, Law], tuple[tuple[int, ...], tuple[float, ...]]] = {}
-        self._holds: dict[str, bool] = {}
+        self.known: dict[str, bool] = {}
         self._points: list[_Point] = []
         self._now = self._waiting[0]
         self._begin()
@@ -195,7 +197,7 @@ class Exhaustive(Chooser):
     # --- One run -------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        self._window.start()
+        self.window.start()
         self._asked: dict[str, list[int]] = {}
         self._planned = {taken.position: taken for taken in self._now.plan}
         self._position = 0
@@ -232,15 +234,14 @@ class Exhaustive(Chooser):
 
     def observers(self) -> list[Observing]:
         """For the run: they open the sites of a scope that opens late."""
-        return self._window.observers()
+        return self.window.observers()
 
     def source(self, site: Site, law: Law) -> Source:
         """The schedule's answers at a site of the scope; elsewhere the benign one."""
         name = site.name
         if not self.mentions(name):
             self.left.setdefault(name, site.fault_class)
-            lossless = isinstance(law, Bernoulli) and law.p < 1
-            return never if lossless else benign_source(law)
+            return never if isinstance(law, Bernoulli) and law.p < 1 else benign_source(law)
         answers, chances = self._answered(site, law)
         asked = self._asked.setdefault(name, [0])
         if len(answers) == 1 and name not in self._given_sites:
@@ -249,7 +250,7 @@ class Exhaustive(Chooser):
         fault_class, tie = site.fault_class, site.fault_class == TIE
         benign = answers[0]
         most = self.scope.budgets.get(fault_class)
-        bound, window = self.scope.deviations, self._window
+        bound, window = self.scope.deviations, self.window
         guided = None if self.guide is None else self.guide.decided
         planned: Witness = {} if self._weighed else self.planned
 
@@ -328,7 +329,7 @@ class Exhaustive(Chooser):
 
     def heal(self) -> None:
         """From here on there are no faults; who goes first is none, and is tried on."""
-        self._window.close()
+        self.window.close()
 
     def breaks_ties(self) -> bool:
         """Whether ties are in the scope."""
@@ -336,10 +337,9 @@ class Exhaustive(Chooser):
 
     def mentions(self, name: str) -> bool:
         """Whether the site is in the scope."""
-        found = self._holds.get(name)
-        if found is None:
-            found = self._holds[name] = self.scope.holds(name)
-        return found
+        if name not in self.known:
+            self.known[name] = self.scope.holds(name)
+        return self.known[name]
 
     @property
     def witness(self) -> Witness:

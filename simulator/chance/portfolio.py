@@ -88,7 +88,7 @@ class Portfolio(Chooser):
         *,
         faults: tuple[str, ...] = (),
         atlas: Atlas | None = None,
-        sites: tuple[str, ...] = ("*",),
+        sites: str | tuple[str, ...] = ("*",),
         shares: Mapping[str, int] = SHARES,
     ) -> None:
         for name, number in (("seed", seed), ("run", run)):
@@ -101,7 +101,7 @@ class Portfolio(Chooser):
         self.seed = seed
         self.run = run
         self._faults = faults
-        self._sites = sites
+        self._sites = (sites,) if isinstance(sites, str) else sites
         self._atlas = atlas or Atlas()
         self._dice = Dice(seed, run, "portfolio")
         self._word = self._dice.word()

@@ -20,6 +20,7 @@ from simulator.errors import BadInput
 
 TIE_SITES: Final = "tie@"
 NOT: Final = "!"  # Before a pattern: not at these sites.
+NOWHERE: Final = "-"  # A pattern of no site, for who means none: nothing is varied.
 
 Observing = tuple[str, Callable[[object], None]]
 _Values = tuple[int, ...]
@@ -73,6 +74,9 @@ class Scope:
     def __attrs_post_init__(self) -> None:
         if not self.sites:
             raise BadInput("names no site", "scope.sites", fix='such as "crash@*" or "drop@*"')
+        if all(pattern.startswith(NOT) for pattern in self.sites):
+            fix = 'give "*" as well: all but these'
+            raise BadInput("only leaves sites out:", "scope.sites", ", ".join(self.sites), fix)
         for name, budget in self.budgets.items():
             if name not in FAULT_CLASSES:
                 known = "one of " + ", ".join(FAULT_CLASSES)
@@ -91,6 +95,17 @@ class Scope:
             elif not held:
                 held = fnmatchcase(name, pattern)
         return held
+
+    def unmet(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The patterns that are of none of these sites: what they were to bring in is left out."""
+        known = list(names)
+        return tuple(
+            pattern
+            for pattern in self.sites
+            if not pattern.startswith(NOT)
+            and pattern != NOWHERE
+            and not any(fnmatchcase(name, pattern) for name in known)
+        )
 
     def answers(self, site: Site, law: Law) -> _Values:
         """All answers that are tried at a site, the benign one first; one is no choice.
@@ -143,10 +158,11 @@ class Window:
     A run's `observers()` must be told of its entries, or a scope that opens late never does.
     """
 
-    __slots__ = ("_first", "_kind", "_missing", "closed", "open")
+    __slots__ = ("_first", "_kind", "_missing", "closed", "ever", "open")
 
     def __init__(self, scope: Scope) -> None:
         self._kind, self._first = scope.opens or ("", 0)
+        self.ever = not self._first  # In any run.
         self.start()
 
     def start(self) -> None:
@@ -162,7 +178,7 @@ class Window:
     def _one_more(self, _: object) -> None:
         self._missing -= 1
         if not self._missing:
-            self.open = True
+            self.open = self.ever = True
 
     def close(self) -> None:
         """For the rest of the run."""
@@ -171,4 +187,4 @@ class Window:
         self._missing = 0
 
 
-__all__ = ["Observing", "Scope", "Window"]
+__all__ = ["NOWHERE", "Observing", "Scope", "Window"]

@@ -2,12 +2,11 @@
 
 import attrs
 
+from simulator.chance.scope import NOWHERE
 from simulator.checks.check import Check
 from simulator.checks.verdict import Status
 from simulator.scenario.scenario import Scenario
 from simulator.searching.schedules import Counterexample
-
-NOWHERE = ("-",)  # A pattern of no site: the run alone does harm.
 
 
 @attrs.frozen
@@ -35,7 +34,7 @@ class Stage:
 
     scenario: Scenario = attrs.field(repr=False)
     check: Check
-    sites: tuple[str, ...] = NOWHERE
+    sites: tuple[str, ...] = (NOWHERE,)  # The run alone does harm.
     faults: int = 0
 
 

@@ -22,7 +22,14 @@ from simulator.checks.check import Check
 from simulator.checks.verdict import Status
 from simulator.scenario.scenario import Scenario
 from simulator.searching.properties import Promised
-from simulator.searching.schedules import as_check, counted, judged, left_benign
+from simulator.searching.schedules import (
+    as_check,
+    counted,
+    judged,
+    left_benign,
+    must_be_told,
+    unmet,
+)
 from simulator.searching.staging import Stage
 
 SCHEDULES_MOST = 20_000
@@ -40,6 +47,7 @@ class Probability:
         schedules: how many were run.
         complete: whether these were all.
         left: the classes of sites that were asked and answered benignly.
+        unmet: what of the scope no run came to: patterns of sites, or what opens it.
     """
 
     promise: str
@@ -50,6 +58,7 @@ class Probability:
     schedules: int
     complete: bool
     left: tuple[str, ...]
+    unmet: tuple[str, ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -61,7 +70,8 @@ class Probability:
         what = f"= {self.low:.9g}" if self.exact else f"in [{self.low:.9g}, {self.high:.9g}]"
         where = f"{counted(self.schedules, 'schedule')} of mass {self.mass:.9g}"
         left = f"; left benign: {'; '.join(self.left)}" if self.left else ""
-        return f"P({self.promise} is broken) {what} ({where}{left})"
+        never = f"; never met: {', '.join(self.unmet)}" if self.unmet else ""
+        return f"P({self.promise} is broken) {what} ({where}{left}{never})"
 
 
 def probability(
@@ -89,7 +99,7 @@ def probability(
         BadInput: a law in the scope has too many answers.
         Exception: what a run raised, with a note that names its schedule.
     """
-    scope = Scope(sites, budgets, deviations, opens=opens)
+    scope = must_be_told(Scope(sites, budgets, deviations, opens=opens))
     chooser = Exhaustive(scope, order=LIKELIEST, weighed=True)
     return _weigh(scenario, as_check(promised), chooser, most, width)
 
@@ -120,6 +130,7 @@ def _weigh(
         schedules=chooser.runs,
         complete=complete,
         left=left_benign(chooser.left, chooser.met),
+        unmet=unmet(chooser.scope, [chooser]),
     )
 
 
@@ -148,7 +159,7 @@ def after(
     Raises:
         BadInput: the witness cannot be one, or a law in the scope has too many answers.
     """
-    scope = Scope(sites, budgets, opens=opens)
+    scope = must_be_told(Scope(sites, budgets, opens=opens))
     chooser = Exhaustive(
         scope, order=LIKELIEST, weighed=True, given=check_witness(witness), given_length=choices
     )

@@ -40,6 +40,7 @@ BUDGET = 500
 ROUNDS = (16, 32, 64, 128)  # And then as many again and again.
 TIMED_IN = 4  # One run in so many, of those with faults, has faults at a time as well.
 UNTIL = ("first", "budget")
+EVERYWHERE = "*"  # A pattern that names nothing.
 _NUMBERS = re.compile(r"\d+")
 
 
@@ -118,6 +119,19 @@ class _OneRun:
         nodes = nodes_of(list(self.atlas.places)) or self._named()
         return timed_faults(dice, self.classes, nodes, self.ends_ms)
 
+    def unmet(self) -> tuple[str, ...]:
+        """The patterns of no place that is known by now: no fault was made there."""
+        if self.make is not None or not self.classes:
+            return ()
+        names = list(self.atlas.places)
+        if self.timed:
+            names += [f"{kind}@{node}" for kind in self.classes for node in self.nodes]
+        return tuple(
+            pattern
+            for pattern in self.sites
+            if pattern != EVERYWHERE and not any(fnmatchcase(name, pattern) for name in names)
+        )
+
     def _named(self) -> tuple[str, ...]:
         """The nodes that the patterns allow, as `pause@billing-*` does, where no site tells."""
         return tuple(
@@ -167,7 +181,7 @@ def explore(
     *,
     budget: int = BUDGET,
     faults: Sequence[str] | None = None,
-    sites: Sequence[str] = ("*",),
+    sites: str | Sequence[str] = (EVERYWHERE,),
     timed: bool = True,
     seed: int = 0,
     until: str = "first",
@@ -187,7 +201,8 @@ def explore(
         faults: classes of fault that the search may make even where the scenario has no such
             hazard; None: those under which the scenario's guarantee promises anything; (): only
             what the scenario's own laws leave open.
-        sites: patterns of site names, such as `crash@billing-*`: only there are faults made.
+        sites: patterns of site names, such as `crash@billing-*`: only there are faults made. With
+            a chooser, or without classes of fault, they say nothing.
         timed: whether to add faults at a time as well (pauses, partitions, clogs, clocks that
             jump, crashes in the middle of waiting), of the nodes that the sites name.
         seed: another number is another search.
@@ -202,23 +217,29 @@ def explore(
         BadInput: an argument cannot be, or the scenario cannot be run.
         PartialResults: a worker died, or the user interrupted.
     """
-    if type(budget) is not int or budget < 1:
-        raise BadInput("must be a whole number from 1:", "explore.budget", budget)
-    if type(workers) is not int or workers < 1:
-        raise BadInput("must be a whole number from 1:", "explore.workers", workers)
+    for name, number in (("budget", budget), ("workers", workers)):
+        if type(number) is not int or number < 1:
+            raise BadInput("must be a whole number from 1:", f"explore.{name}", number)
     if until not in UNTIL:
         raise BadInput("must be one of " + " or ".join(UNTIL) + ":", "explore.until", until)
     classes = scenario.guarantee.fault_classes if faults is None else tuple(faults)
     judged = portable(promised)
     one = _OneRun(
-        scenario, judged, chooser, seed, classes, tuple(sites), timed, shares, Atlas(), 0, ()
+        scenario, judged, chooser, seed, classes, _patterns(sites), timed, shares, Atlas(), 0, ()
     )
     search = _Search(scenario, name_of(promised), until)
     # One pool for all rounds: to start one costs as much as a round.
     pool = _pool(workers) if executor is None and workers > 1 else nullcontext(executor)
     with pool as hands:
-        _run(one, search, budget, executor=hands, progress=progress)
-    return search.exploration(budget, tuple(sometimes))
+        last = _run(one, search, budget, executor=hands, progress=progress)
+    return search.exploration(budget, tuple(sometimes), last.unmet())
+
+
+def _patterns(sites: str | Sequence[str]) -> tuple[str, ...]:
+    patterns = (sites,) if isinstance(sites, str) else tuple(sites)
+    if not patterns:
+        raise BadInput(f"names no site: {sites!r}", "explore.sites", fix='such as "crash@*"')
+    return patterns
 
 
 def _run(
@@ -228,8 +249,8 @@ def _run(
     *,
     executor: Executor | None,
     progress: Progress | None,
-) -> None:
-    """Round after round, each with what the ones before have learned."""
+) -> _OneRun:
+    """Round after round, each with what the ones before have learned; the last has it all."""
     done, rounds = 0, iter((1, *ROUNDS))
     while done < budget and not search.over:
         size = min(next(rounds, ROUNDS[-1]), budget - done)
@@ -252,6 +273,7 @@ def _run(
             ends_ms=search.ends_us // MICROS_PER_MS,
             nodes=search.nodes,
         )
+    return one
 
 
 class _Search:
@@ -304,7 +326,9 @@ class _Search:
         news, self._news = self._news, {}
         return news
 
-    def exploration(self, budget: int, sometimes: tuple[str, ...]) -> Exploration:
+    def exploration(
+        self, budget: int, sometimes: tuple[str, ...], unmet: tuple[str, ...]
+    ) -> Exploration:
         """What the search came to."""
         return Exploration(
             self._name,
@@ -318,6 +342,7 @@ class _Search:
             tuple(Tally(name, *counts) for name, counts in self._tallies.items()),
             dict(sorted(self._reached.items())),
             sometimes,
+            unmet,
         )
 
 

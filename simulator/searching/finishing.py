@@ -22,7 +22,7 @@ from itertools import combinations
 import attrs
 
 from simulator.chance import Replay
-from simulator.chance.scope import Scope
+from simulator.chance.scope import NOWHERE, Scope
 from simulator.chance.sites import DELAY, DUPLICATE
 from simulator.checks.verdict import Status, Verdict
 from simulator.errors import BadInput
@@ -35,8 +35,6 @@ from simulator.study.simulate import simulate
 
 SCHEDULES_MOST = 4_000
 TIMED_MOST = 4  # Of so many faults at a time all combinations are tried.
-
-NOWHERE = "-"  # A pattern of no site: nothing is varied but the size.
 
 _Choices = dict[tuple[str, int], int]
 _NUMBER = re.compile(r"-[0-9]+(?=[>/]|$)")

@@ -87,6 +87,7 @@ class Exploration:
         reached: in how many runs each mark was reached: checks that had something to judge, kinds
             of events, and `noted/label`.
         sometimes: the marks that were asked for.
+        unmet: the patterns of sites that no run came to: no fault was made there.
     """
 
     property_name: str
@@ -97,6 +98,7 @@ class Exploration:
     tallies: tuple[Tally, ...]
     reached: Mapping[str, int]
     sometimes: tuple[str, ...] = ()
+    unmet: tuple[str, ...] = ()
 
     @property
     def runs(self) -> int:
@@ -154,6 +156,8 @@ class Exploration:
         if self.undecided:
             lines.append(f"{self.undecided} runs could not be judged")
         lines += [f"never reached: {mark}" for mark in self.never_reached]
+        if not self.failures:
+            lines += [f"never met: {pattern}" for pattern in self.unmet]
         lines += [
             f"  {tally.proposal}: {tally.runs} runs, {tally.failures} failed"
             for tally in self.tallies

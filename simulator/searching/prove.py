@@ -25,8 +25,11 @@ from simulator.searching.schedules import (
     counted,
     counterexample,
     indented,
+    is_vacuous,
     judged,
     left_benign,
+    must_be_told,
+    unmet,
 )
 from simulator.searching.staging import Stage, keeps_to_itself
 
@@ -38,7 +41,7 @@ class Outcome(Enum):
 
     PROVED = "proved"
     REFUTED = "refuted"
-    OPEN = "open"  # Not all schedules were run, or one could not be judged.
+    OPEN = "open"  # Not all schedules were run, one could not be judged, or nothing was tried.
 
     def __str__(self) -> str:
         return self.value
@@ -63,6 +66,7 @@ class Proof:
         undecided: how many could not be judged.
         left: the classes of sites that were asked and answered benignly, because they are not in
             the scope.
+        unmet: what of the scope no run came to: patterns of sites, or what opens it.
         counterexample: the first schedule that breaks the promise.
     """
 
@@ -79,6 +83,7 @@ class Proof:
     undecided: int
     left: tuple[str, ...]
     counterexample: Counterexample | None = None
+    unmet: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether it is proved."""
@@ -96,6 +101,8 @@ class Proof:
         lines.append(f"judged: {counted(self.reached, 'situation')}" + self._open())
         if self.left:
             lines.append(f"left benign: {'; '.join(self.left)}")
+        if self.unmet and self.counterexample is None:
+            lines.append(f"never met: {', '.join(self.unmet)}")
         if self.counterexample is not None:
             lines.append(f"counterexample: {self.counterexample}")
         return f"{self.promise}{whose}: {what}\n{indented(lines)}"
@@ -142,7 +149,7 @@ def prove(
         BadInput: the scope cannot be.
         Exception: what a run raised, with a note that names its schedule.
     """
-    scope = Scope(sites, budgets, deviations, grids, opens)
+    scope = must_be_told(Scope(sites, budgets, deviations, grids, opens))
     return search(
         scenario, as_check(promised), scope,
         most=most, histories=histories, shares_nothing=shares_nothing,
@@ -180,7 +187,9 @@ def search(
         if broken(verdict):
             found = counterexample(scenario, chooser, verdict)
     complete = chooser.complete
-    outcome = Outcome.PROVED if complete and reached and not undecided else Outcome.OPEN
+    missing = unmet(scope, [chooser])
+    says = reached and not undecided and not is_vacuous(scope, missing)
+    outcome = Outcome.PROVED if complete and says else Outcome.OPEN
     return Proof(
         promise=check.name,
         scenario=scenario.name,
@@ -195,6 +204,7 @@ def search(
         undecided=undecided,
         left=left_benign(chooser.left, chooser.met),
         counterexample=found,
+        unmet=missing,
     )
 
 

@@ -4,16 +4,19 @@ A run is judged as it happens, so that its trace need not be kept: whoever wants
 witness again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
 from simulator.chance import Replay, format_witness
 from simulator.chance.exhaustive import CoveredError, Exhaustive
+from simulator.chance.scope import NOT, Scope
 from simulator.checks.check import Check, Watching
 from simulator.checks.verdict import Status, Verdict
+from simulator.errors import BadInput
 from simulator.scenario.faults import Fault
 from simulator.scenario.scenario import Scenario
+from simulator.scenario.validation import near
 from simulator.searching.properties import Promised, as_judge, name_of
 from simulator.searching.staging import Stage
 from simulator.study.simulate import simulate
@@ -158,6 +161,39 @@ def _kind(name: str) -> str:
     return rest.rpartition("/")[2] if "/" in rest else what
 
 
+def must_be_told(scope: Scope) -> Scope:
+    """The scope, if what opens it is an event that there is.
+
+    Raises:
+        BadInput: no event is of this kind.
+    """
+    if scope.opens is not None and scope.opens[0] not in EVENTS:
+        kind = scope.opens[0]
+        raise BadInput("no event is of the kind", "scope.opens", kind, near(kind, EVENTS))
+    return scope
+
+
+def unmet(scope: Scope, choosers: Iterable[Exhaustive]) -> tuple[str, ...]:
+    """What of a scope no run came to: what opens it, and patterns of its sites.
+
+    A name was misspelt, or there is no such thing here: nothing was tried there.
+    """
+    known: dict[str, bool] = {}
+    opened = scope.opens is None
+    for chooser in choosers:
+        known.update(chooser.known)
+        opened = opened or chooser.window.ever
+    opening = () if opened or scope.opens is None else (scope.opens[0],)
+    return (*opening, *scope.unmet(known))
+
+
+def is_vacuous(scope: Scope, missing: Sequence[str]) -> bool:
+    """Whether all of a scope is unmet: then what holds in it says nothing."""
+    if scope.opens is not None and scope.opens[0] in missing:
+        return True
+    return bool(missing) and all(one in missing or one.startswith(NOT) for one in scope.sites)
+
+
 def counted(count: int, one: str, several: str = "") -> str:
     """`1 schedule`, `2 648 schedules`."""
     shown = f"{count:,}".replace(",", " ")
@@ -176,6 +212,9 @@ __all__ = [
     "counted",
     "counterexample",
     "indented",
+    "is_vacuous",
     "judged",
     "left_benign",
+    "must_be_told",
+    "unmet",
 ]

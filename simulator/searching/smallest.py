@@ -31,6 +31,8 @@ from simulator.searching.schedules import (
     indented,
     judged,
     left_benign,
+    must_be_told,
+    unmet,
 )
 from simulator.searching.staging import Stage, keeps_to_itself
 
@@ -69,6 +71,7 @@ class Smallest:
         left: the classes of sites outside of the scope.
         undecided: how many of the smaller schedules could not be judged: of these it is not said
             that they keep the promise.
+        unmet: what of the scope no run came to: patterns of sites, or what opens it.
     """
 
     promise: str
@@ -81,6 +84,7 @@ class Smallest:
     certified: bool
     left: tuple[str, ...]
     undecided: int = 0
+    unmet: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether a run was found."""
@@ -104,6 +108,8 @@ class Smallest:
         lines += str(self.scope).split("\n")
         if self.left:
             lines.append(f"left benign: {'; '.join(self.left)}")
+        if self.unmet and self.found is None:
+            lines.append(f"never met: {', '.join(self.unmet)}")
         return f"{title}\n{indented(lines)}"
 
     def _sizes(self) -> str:
@@ -141,7 +147,7 @@ def smallest(
         BadInput: the scope cannot be.
         Exception: what a run raised, with a note that names its schedule.
     """
-    scope = Scope(sites, budgets, faults, grids, opens)
+    scope = must_be_told(Scope(sites, budgets, faults, grids, opens))
     chosen = as_sizes(scenario, sizes, sized)
     return search(as_check(promised), chosen, scope, most)
 
@@ -252,6 +258,7 @@ def search(check: Check, sized: Sequence[Sized], scope: Scope, most: int) -> Sma
         certified=not waiting,
         left=left_benign(left, met),
         undecided=sum(level.undecided for level in levels),
+        unmet=unmet(scope, [level.chooser for level in levels]),
     )
 
 

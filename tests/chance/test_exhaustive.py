@@ -133,6 +133,11 @@ def test_a_grid_says_which_delays_are_tried():
     assert every(Exhaustive(scope), times=1, site=DELAY, law=constant(5)) == [(0,), (70,)]
 
 
+def test_a_scope_that_only_leaves_out_is_refused():
+    with pytest.raises(BadInput, match=r"only leaves sites out: '!crash@\*'.*give \"\*\""):
+        Scope("!crash@*")
+
+
 def test_a_grid_that_the_law_does_not_allow_is_refused():
     with pytest.raises(BadInput, match="does not allow"):
         every(Exhaustive(Scope("*", grids={"crash@*": (2,)})))

@@ -196,3 +196,10 @@ def test_what_is_given_uses_no_budget(most):
         assert exact.exact
         assert bounded.low - 1e-12 <= exact.low <= bounded.high + 1e-12
     assert bounded.low == exact.low == 1.0
+
+
+def test_what_of_the_scope_no_run_met_is_named():
+    found = probability(tiny(AT_LEAST_ONCE), never_lost, ("crash@*", "crash@biling-*"))
+
+    assert found.unmet == ("crash@biling-*",)
+    assert "; never met: crash@biling-*)" in str(found)

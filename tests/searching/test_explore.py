@@ -205,6 +205,29 @@ def test_a_class_of_faults_at_a_time_alone_strikes_too(kind, mark):
     assert mark not in nowhere.reached
 
 
+def test_sites_that_no_run_met_are_named():
+    """Nothing was tried there, however many runs were green."""
+    sites = ("crash@biling-*", "crash@billing-*", "pause@ledger")
+    found = explore(few_orders(), never_lost, faults=("crash", "pause"), sites=sites, budget=20)
+    by_hand = explore(few_orders(), never_lost, sites=sites, budget=20, chooser=Seeded)
+
+    assert found.unmet == ("crash@biling-*",)
+    assert "never met: crash@biling-*" in str(found)
+    assert by_hand.unmet == ()
+
+
+def test_one_pattern_of_sites_is_not_taken_for_its_letters():
+    """Of which one is a star."""
+    found = explore(
+        few_orders(), never_lost, faults=("drop",), sites="crash@billing-*", budget=20, timed=False
+    )
+
+    assert "message_dropped" not in found.reached
+    assert found.unmet == ("crash@billing-*",)
+    with pytest.raises(BadInput, match=r"explore.sites: names no site: \(\)"):
+        explore(few_orders(), never_lost, sites=())
+
+
 def test_green_runs_bound_what_a_search_would_find():
     found = explore(few_orders(), "never_lost", budget=40)
 

@@ -165,6 +165,41 @@ def test_a_run_that_cannot_be_judged_leaves_the_proof_open():
     assert found.histories is not None
 
 
+@pytest.mark.parametrize(
+    ("scope", "unmet"),
+    [
+        ({"sites": "crash@biling-*"}, ("crash@biling-*",)),
+        ({"sites": ("!drop@*", "crash@biling-*")}, ("crash@biling-*",)),
+        ({"sites": CONSUMER_POINTS, "opens": "log_truncated"}, ("log_truncated",)),
+    ],
+)
+def test_where_nothing_of_the_scope_is_met_nothing_is_proved(scope, unmet):
+    """What is misspelt is left out of every run: what holds then is no news."""
+    found = prove(consumed(), PROMISES, **scope)
+
+    assert found.outcome is Outcome.OPEN
+    assert found.complete
+    assert found.unmet == unmet
+    assert f"never met: {unmet[0]}" in str(found)
+
+
+def test_a_part_of_the_scope_that_is_never_met_is_named():
+    found = proof()
+    part = prove(consumed(), PROMISES, (*SCOPE, "crash@biling-*"), budgets=ONE_EACH, opens=STABLE)
+    nowhere = prove(consumed(), PROMISES, "-")
+
+    assert (found.unmet, part.unmet, nowhere.unmet) == ((), ("crash@biling-*",), ())
+    assert part.outcome is nowhere.outcome is Outcome.PROVED
+    assert part.schedules == found.schedules
+    assert "never met: crash@biling-*" in str(part)
+    assert "never met" not in str(found)
+
+
+def test_a_scope_that_no_event_could_open_is_refused():
+    with pytest.raises(BadInput, match=r"scope.opens.*'partition_assigned'.*did you mean"):
+        proof(opens="partition_assigned")
+
+
 def test_a_function_of_the_trace_can_be_proved():
     def few_entries(trace):
         cases = Cases()

@@ -30,6 +30,16 @@ def test_the_smallest_has_the_fewest_faults_and_the_least_work():
     assert list(found.found.witness) == [("crash@billing-0/after_process", 0)]
 
 
+def test_what_of_the_scope_no_size_met_is_named_unless_a_run_was_found():
+    sites = ("crash@biling-*", *CONSUMER_POINTS)
+    broken = smallest(few_orders(AT_LEAST_ONCE), never_applied_twice, sites)
+    kept = smallest(few_orders(AT_LEAST_ONCE, events=1), never_lost, sites, faults=1)
+
+    assert broken.unmet == kept.unmet == ("crash@biling-*",)
+    assert "never met: crash@biling-*" in str(kept)
+    assert "never met" not in str(broken)
+
+
 def test_the_certificate_counts_what_is_smaller():
     """Nothing fails without a fault at any of ten sizes; the found one is of the first."""
     found = smallest(few_orders(AT_LEAST_ONCE), never_applied_twice, CONSUMER_POINTS)
