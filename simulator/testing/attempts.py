@@ -79,7 +79,12 @@ class _Tally:
 
 def decide(asked: Property, events: Any, witness: str | None = None) -> Outcome:
     """Kept, broken by the smallest, or not to be told."""
-    witness = marks.forced_witness() if witness is None else witness
+    question, forced = marks.next_question()
+    outcome = _decided(asked, events, forced if witness is None else witness)
+    return attrs.evolve(outcome, question=question)
+
+
+def _decided(asked: Property, events: Any, witness: str | None) -> Outcome:
     if not isinstance(witness, str | None):
         raise BadInput("is the line that a failure printed, not", "witness", witness)
     if hasattr(events, "example") and hasattr(events, "map"):  # A Hypothesis strategy.

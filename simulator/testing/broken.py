@@ -20,6 +20,7 @@ class PromiseBroken(AssertionError):
         event_ids: the events that the story is about, for the picture.
         by_witness: whether `pytest --witness` has it again; where somebody acted, or faults were
             drawn, the witness is not all of it, and the story says how.
+        question: which of its test's questions the witness is of, from 1; 0: nobody counts.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class PromiseBroken(AssertionError):
         trace: "Trace | None" = None,
         event_ids: tuple[str, ...] = (),
         by_witness: bool = True,
+        question: int = 0,
     ) -> None:
         super().__init__(story)
         self.story = story
@@ -37,3 +39,4 @@ class PromiseBroken(AssertionError):
         self.trace = trace
         self.event_ids = event_ids
         self.by_witness = by_witness
+        self.question = question

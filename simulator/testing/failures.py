@@ -39,17 +39,20 @@ def section(
     if broken is not None:
         witness, trace, event_ids = broken.witness, broken.trace, broken.event_ids
         story, by_witness = "", broken.by_witness  # The story stands in the error's own text.
+        question = broken.question
     elif simulation is not None and (simulation.trace is not None or simulation.raised):
         witness, trace, by_witness = simulation.witness, simulation.trace, True
+        question = simulation.question
         story, event_ids = ("", ()) if trace is None else _story(trace)
     else:
         return ""
     lines = [story] if story else []
     if witness is not None:
         lines.append(f"witness: {witness or '(nothing by chance)'}")
-    if witness is not None and by_witness:
+    if witness is not None and by_witness and question:
         test = shlex.quote(asked or nodeid)
-        lines.append(f"replay:  pytest {test} --witness {shlex.quote(witness)}")
+        told = witness if question == 1 else f"{question}: {witness}"
+        lines.append(f"replay:  pytest {test} --witness {shlex.quote(told)}")
     if trace is not None and trace.kept and files is not None:
         lines += _written(trace, event_ids, files / _name(nodeid), nodeid)
     return "\n".join(lines)

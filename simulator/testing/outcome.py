@@ -55,6 +55,7 @@ class Outcome:
         replayed: it was one run, by a witness.
         lists: how many lists of events Hypothesis drew; drawn: the one that breaks it.
         why: it cannot be told.
+        question: which of its test's questions it was, from 1; 0: nobody counts.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Outcome:
     lists: int = 1
     drawn: str = ""
     why: str = ""
+    question: int = attrs.field(default=0, eq=False, repr=False)
 
     @property
     def witness(self) -> str | None:
@@ -128,7 +130,8 @@ class Outcome:
         """How to have the same run again."""
         if self.drawn:
             return f"replay:  {self.name}(..., events={self.drawn}, witness={self.witness!r})"
-        return f"replay:  {self.name}(..., witness={self.witness!r}), or pytest --witness"
+        which = f" '{self.question}: ...'" if self.question > 1 else ""
+        return f"replay:  {self.name}(..., witness={self.witness!r}), or pytest --witness{which}"
 
     def check(self) -> "Outcome":
         """Fail the test unless it is kept; the answer is the outcome, to be printed.
@@ -145,6 +148,7 @@ class Outcome:
             witness=None if self.drawn else self.witness,
             trace=None if played is None else played.trace,
             event_ids=() if played is None else tuple({one.event_id: 0 for one in played.log}),
+            question=self.question,
         )
 
 

@@ -3,7 +3,7 @@
     simulation                          a fixture: runs that belong to the test
     @pytest.mark.simulation(scenario)   what the fixture runs; seed=, audit=
     @pytest.mark.sometimes("a name")    the test fails if `sometimes(..., "a name")` never held
-    --witness TEXT                      run this one schedule, and no search
+    --witness TEXT                      run this one schedule, and no search, for one question
     --simulator-files DIR               where traces and pictures of failures go
 
 Rule 1: a suite that does not use the simulator does not pay for it: this file imports only pytest
@@ -17,6 +17,8 @@ imported; `simulator_audit = false` in pytest's configuration turns that off, an
 """
 
 import os
+import re
+import shlex
 import sys
 from collections.abc import Generator
 from pathlib import Path
@@ -25,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from simulator.testing.marks import Ledger
     from simulator.testing.simulation import Simulation
 
 MARKERS = (
@@ -32,6 +35,7 @@ MARKERS = (
     "sometimes(*names): fail unless `sometimes(condition, name)` held at least once for each name",
 )
 USED = "simulator.errors"  # Whoever uses anything of the simulator has loaded this.
+QUESTION = re.compile(r"([1-9][0-9]*): ?(.*)", re.DOTALL)
 FILES = ".simulator"
 
 
@@ -40,7 +44,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("simulator", "simulations")
     group.addoption(
         "--witness", default=None, metavar="TEXT",
-        help="run the schedule that a failure printed (name the test, too): 'site#k=value;...'",
+        help="run the schedule that a failure printed: 'site#k=value;...', with '2: ' before it "
+        "for the second question of the test; name that one test, too",
     )  # fmt: skip
     group.addoption(
         "--simulator-files", default=None, metavar="DIR",
@@ -61,8 +66,36 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[REACHED] = set()
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """A witness is of one test: others would not know what it speaks of.
+
+    Raises:
+        UsageError: several are selected.
+    """
+    config, items = session.config, session.items
+    witness = config.getoption("witness")
+    if witness is None or len(items) < 2:
+        return
+    refused = (
+        f"--witness {witness!r} is of one test, and {len(items)} are selected: name it, "
+        f"such as {shlex.quote(_from_here(items[0]))}"
+    )
+    if not hasattr(config, "workeroutput"):
+        raise pytest.UsageError(refused)
+    config.stash[REFUSED] = refused  # A worker of xdist must not end before its tests.
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """No test is run with a witness that may be another's."""
+    refused = item.config.stash.get(REFUSED, "")
+    if refused:
+        pytest.fail(refused, pytrace=False)
+
+
+REFUSED = pytest.StashKey[str]()
 REACHED = pytest.StashKey[set[str]]()
 SIMULATION = pytest.StashKey["Simulation"]()
+LEDGER: "pytest.StashKey[Ledger]" = pytest.StashKey()
 
 
 # --- Around a test --------------------------------------------------------------------------------
@@ -70,37 +103,47 @@ SIMULATION = pytest.StashKey["Simulation"]()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Audit the test's runs, its fixtures' and its own."""
+    """Audit the test's runs, its fixtures' and its own; count its marks, and what it asks."""
     if not _is_used(item):
         return (yield)
+    from simulator.testing import marks
     from simulator.testing.audit import audited
 
+    names = [name for marker in item.iter_markers("sometimes") for name in marker.args]
+    witness, question = _asked_for(item)
+    draws = bool(getattr(getattr(item, "obj", None), "is_hypothesis_test", False))
+    ledger = item.stash[LEDGER] = marks.Ledger(tuple(names), witness, question, draws=draws)
     wanted = bool(item.config.getini("simulator_audit"))
     for marker in item.iter_markers("simulation"):
         wanted = wanted and bool(marker.kwargs.get("audit", True))
-    with audited(on=wanted):
-        return (yield)
+    with audited(on=wanted), marks.counting(ledger):
+        try:
+            return (yield)
+        finally:
+            item.config.stash[REACHED] |= {one for one, times in ledger.reached.items() if times}
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Count the test's marks, over all its examples."""
-    if not _is_used(item):
-        return (yield)
-    from simulator.testing import marks
-
-    names = [name for marker in item.iter_markers("sometimes") for name in marker.args]
-    ledger = marks.Ledger(tuple(names), item.config.getoption("witness"))
-    try:
-        with marks.counting(ledger):
-            result = yield
-    finally:
-        item.config.stash[REACHED] |= {one for one, times in ledger.reached.items() if times}
+    """Fail a test that never reached its marks, over all its examples, or ran no witness."""
+    result = yield
+    ledger = item.stash.get(LEDGER, None)
+    if ledger is None:
+        return result
+    if ledger.unanswered:
+        pytest.fail(ledger.unanswered, pytrace=False)
     missing = ledger.missing
     if missing and ledger.witness is None:
         told = ", ".join(repr(name) for name in missing)
         pytest.fail(f"never reached in any run of this test: {told}", pytrace=False)
     return result
+
+
+def _asked_for(item: pytest.Item) -> tuple[str | None, int]:
+    """The witness to run, and which of the test's questions it is of."""
+    text: str | None = item.config.getoption("witness")
+    numbered = QUESTION.fullmatch(text or "")
+    return (text, 1) if numbered is None else (numbered[2], int(numbered[1]))
 
 
 def _is_used(item: pytest.Item) -> bool:
@@ -121,7 +164,7 @@ def simulation(request: pytest.FixtureRequest) -> "Simulation":
     given.pop("audit", None)
     if marker is not None and marker.args:
         given["scenario"] = marker.args[0]
-    made = Simulation(witness=request.config.getoption("witness"), **given)
+    made = Simulation(**given)
     request.node.stash[SIMULATION] = made
     return made
 

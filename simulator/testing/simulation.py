@@ -1,6 +1,6 @@
 """The fixture `simulation`: runs of a scenario that belong to one test.
 
-With `--witness` each of them answers chance by that line instead.
+With `--witness` one of them, the first unless it says which, answers chance by that line instead.
 """
 
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ class Simulation:
         seed: who answers for chance; None: nothing happens by chance.
         trace: the last run; None if there is none, or if it raised.
         raised: whether the last run raised, by a handler or a bug: its witness has that again.
+        question: which of its test's questions the last run was, from 1; 0: nobody counts.
     """
 
     def __init__(
@@ -33,13 +34,12 @@ class Simulation:
         scenario: Scenario | None = None,
         *,
         seed: int | None = None,
-        witness: str | None = None,
     ) -> None:
         self.scenario = scenario
         self.seed = seed
         self.trace: Trace | None = None
         self.raised = False
-        self._forced = witness
+        self.question = 0
         self._recording = Recording(Zero())
 
     @property
@@ -62,8 +62,9 @@ class Simulation:
         if chosen is None:
             fix = "give simulate() one, or mark the test: @pytest.mark.simulation(scenario)"
             raise BadInput("there is no scenario to run", "simulation", fix=fix)
-        if self._forced is not None:
-            return self.replay(self._forced, chosen)
+        self.question, forced = marks.next_question()
+        if forced is not None:
+            return self._run(chosen, Replay(parse_witness(forced)))
         seeded = Zero() if self.seed is None else Seeded(self.seed)
         return self._run(chosen, chooser or seeded)
 
@@ -77,6 +78,7 @@ class Simulation:
         chosen = scenario or self.scenario
         if chosen is None:
             raise BadInput("there is no scenario to run", "simulation", fix="give replay() one")
+        self.question, _ = marks.next_question()
         return self._run(chosen, Replay(parse_witness(witness)))
 
     def _run(self, scenario: Scenario, chooser: Chooser) -> "Trace":
@@ -109,6 +111,7 @@ class Simulation:
                 witness=self.witness,
                 trace=self.trace,
                 event_ids=next((one.event_ids for v in failed for one in v.evidence), ()),
+                question=self.question,
             )
 
     def sometimes(self, condition: object, name: str) -> bool:

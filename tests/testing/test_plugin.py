@@ -192,6 +192,95 @@ def test_a_handlers_counterexample_is_shown_and_run_again(suite):
     again.stdout.fnmatch_lines(["*broken in this one run of 1 event and 1 crash*"])
 
 
+TWO = """
+    @pytest.mark.simulation(scenario, seed=3)
+    def test_both(simulation):
+        exactly_once(upsert, events=1).check()
+        simulation.simulate()
+        exactly_once(counter, events=3).check()
+"""
+
+
+def test_a_witness_is_of_the_question_that_it_was_printed_for(suite):
+    """The others are asked as ever: another handler would be refused, or told kept."""
+    first = suite(SCENARIO, COUNTER, TWO)
+    shown = next(line for line in first.stdout.lines if line.startswith("replay:  pytest "))
+
+    again = suite(SCENARIO, COUNTER, TWO, args=shlex.split(shown)[2:])
+    of_the_first = suite(SCENARIO, COUNTER, TWO, args=("--witness", ""))
+
+    assert "--witness '3: event@log#0=1;crash@consumer-0/after_process#0=1'" in shown
+    again.stdout.fnmatch_lines(["*broken in this one run of 1 event and 1 crash*", shown])
+    of_the_first.stdout.fnmatch_lines(["*broken by 1 event and 1 crash*", shown])
+
+
+def test_a_run_of_the_fixture_is_a_question_as_well(suite):
+    tests = """
+    @pytest.mark.simulation(scenario)
+    def test_the_second(simulation):
+        first = simulation.simulate()
+        assert simulation.simulate().digest() == first.digest()
+    """
+    calm = SCENARIO.replace('FaultPlan((Crash("billing-1", "after_process"),))', "FaultPlan()")
+
+    result = suite(calm, tests, args=("--witness", "2: crash@billing-1/after_process#0=1"))
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*--witness '2: crash@billing-1/after_process#0=1'"])
+
+
+@pytest.mark.parametrize(
+    ("witness", "said"),
+    [
+        ("3: ", "--witness is of question 3, and this test asks 1"),
+        ("2: crash@consumer-0/store-7#0=1", "--witness is of question 2, and this test asks 1"),
+    ],
+)
+def test_a_witness_that_was_not_run_fails_the_test(suite, witness, said):
+    """Else a green run would be taken for the word that the failure is gone."""
+    result = suite(COUNTER, """
+    def test_it():
+        exactly_once(upsert, events=1).check()
+    """, args=("--witness", witness))
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([said])
+
+
+@pytest.mark.parametrize("more", [(), ("-n", "2")], ids=["alone", "workers"])
+def test_a_witness_for_several_tests_is_refused_in_one_line(suite, more):
+    result = suite(COUNTER, """
+    def test_one():
+        exactly_once(upsert, events=1).check()
+
+    def test_two():
+        exactly_once(counter, events=1).check()
+    """, args=("--witness", "crash@consumer-0/after_process#0=1", *more))
+
+    assert result.ret != pytest.ExitCode.OK
+    told = "*is of one test, and 2 are selected: name it, such as test_it.py::test_one"
+    (result.stdout if more else result.stderr).fnmatch_lines([told])
+    assert "broken" not in result.stdout.str()
+
+
+def test_a_witness_of_what_hypothesis_draws_is_refused_and_not_advised(suite):
+    """The next time something else is drawn first."""
+    tests = """
+    from hypothesis import given, settings, strategies as st
+
+    @settings(max_examples=5, database=None)
+    @given(st.integers(1, 3))
+    def test_it(events):
+        exactly_once(counter, events=events, crashes=1).check()
+    """
+    found = suite(COUNTER, tests)
+    forced = suite(COUNTER, tests, args=("--witness", "crash@consumer-0/after_process#0=1"))
+
+    found.stdout.fnmatch_lines(["witness: crash@consumer-0/after_process#0=1"])
+    assert "--witness '" not in found.stdout.str()
+    forced.stdout.fnmatch_lines(["*--witness: is not all of a run that Hypothesis draws: *"])
+
+
 def test_a_test_that_imports_the_simulator_in_its_body_runs_the_witness_as_well(suite):
     """Nobody has imported it when the test begins, so only the command line says it is coming."""
     result = suite("""
