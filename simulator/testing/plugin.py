@@ -37,6 +37,10 @@ MARKERS = (
 USED = "simulator.errors"  # Whoever uses anything of the simulator has loaded this.
 QUESTION = re.compile(r"([1-9][0-9]*): ?(.*)", re.DOTALL)
 FILES = ".simulator"
+CHOOSING = (
+    "--deselect", "--ignore", "--ignore-glob", "--lf", "--last-failed", "--sw", "--stepwise",
+    "--co", "--collect-only",
+)  # fmt: skip
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,8 +58,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )  # fmt: skip
     parser.addini("simulator_audit", "runs may ask no clock, no chance", type="bool", default=True)
     parser.addini(
-        "simulator_sometimes", "names of marks that the whole suite must reach", type="linelist",
-        default=[],
+        "simulator_sometimes", "names of marks that the whole suite must reach (a part of it, "
+        "chosen on the command line, need not)", type="linelist", default=[],
     )  # fmt: skip
 
 
@@ -93,6 +97,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 REFUSED = pytest.StashKey[str]()
+MISSING = pytest.StashKey[list[str]]()
 REACHED = pytest.StashKey[set[str]]()
 SIMULATION = pytest.StashKey["Simulation"]()
 LEDGER: "pytest.StashKey[Ledger]" = pytest.StashKey()
@@ -208,7 +213,7 @@ def _files(item: pytest.Item) -> Path | None:
 # --- The whole suite --------------------------------------------------------------------------
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """A suite which never reached what it declares has failed."""
     config = session.config
     output: dict[str, Any] | None = getattr(config, "workeroutput", None)
@@ -216,8 +221,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         reached = config.stash[REACHED]
         output["simulator_reached"] = sorted(reached)
         return
-    if _suite_misses(config) and session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    passed = exitstatus == pytest.ExitCode.OK
+    stopped = exitstatus != pytest.ExitCode.TESTS_FAILED or config.option.maxfail
+    if (passed or not stopped) and _is_whole(config):
+        reached = config.stash[REACHED]
+        names: list[str] = config.getini("simulator_sometimes")
+        missing = config.stash[MISSING] = [name for name in names if name not in reached]
+        if missing and passed:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -229,17 +240,27 @@ def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ARG001 - xdi
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Name what the suite has never reached."""
-    missing = _suite_misses(config)
+    missing = config.stash.get(MISSING, [])
     if missing:
         terminalreporter.section("simulator")
         for name in missing:
             terminalreporter.line(f"never reached in any test: {name!r}", red=True)
 
 
-def _suite_misses(config: pytest.Config) -> list[str]:
-    option = config.option
-    chosen = option.keyword or option.markexpr or any("::" in one for one in config.args)
-    if chosen or option.collectonly or option.witness is not None or option.maxfail:
-        return []  # Not the whole suite.
-    reached = config.stash[REACHED]
-    return [name for name in config.getini("simulator_sometimes") if name not in reached]
+def _is_whole(config: pytest.Config) -> bool:
+    """Whether the whole suite was asked for, as it is configured: a part need not reach all.
+
+    What chooses stands on the command line: what the configuration leaves out is no part of it.
+    """
+    given = [str(word) for word in config.invocation_params.args]
+    chosen = any(word.partition("=")[0] in CHOOSING or word[:2] in ("-k", "-m") for word in given)
+    if chosen or config.getoption("witness") is not None:
+        return False
+    here = config.invocation_params.dir
+    if config.args_source is not config.ArgsSource.ARGS:
+        return here == config.rootpath or config.args_source is config.ArgsSource.TESTPATHS
+    named = [(here / word).resolve() for word in config.args]
+    homes = [(config.rootpath / home).resolve() for home in config.getini("testpaths")]
+    return all(path.is_dir() for path in named) and all(
+        any(home.is_relative_to(path) for path in named) for home in homes
+    )

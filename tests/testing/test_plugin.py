@@ -388,6 +388,89 @@ def test_a_suite_that_never_reaches_its_marks_fails(suite):
     assert a_part.ret == pytest.ExitCode.OK
 
 
+FOLDERS = """
+    [pytest]
+    addopts = -p no:randomly -m "not slow"
+    markers = slow
+    testpaths = first second
+    simulator_sometimes =
+        one
+        two
+"""
+
+
+@pytest.fixture
+def folders(pytester, monkeypatch):
+    """A suite in two folders, each of which reaches one of its marks, unless `reached` is less."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+    def run(*args, reached=("one", "two"), where="."):
+        pytester.makeini(dedent(FOLDERS))
+        for folder, name in zip(("first", "second"), reached, strict=True):
+            (pytester.path / folder).mkdir(exist_ok=True)
+            (pytester.path / folder / f"test_{folder}.py").write_text(
+                "from simulator.testing import sometimes\n"
+                f"def test_it():\n    sometimes(True, {name!r})\n"
+            )
+        monkeypatch.chdir(pytester.path / where)
+        return pytester.runpytest_subprocess(*PLUGIN, *args)
+
+    return run
+
+
+@pytest.mark.parametrize("args", [(), ("-n", "2"), (".",), ("first", "second"), ("--color=no",)])
+def test_the_whole_suite_reaches_its_marks_together(folders, args):
+    """Whoever runs it, and in however many processes."""
+    assert folders(*args).ret == pytest.ExitCode.OK
+
+    missed = folders(*args, reached=("one", "one"))
+
+    assert missed.ret == pytest.ExitCode.TESTS_FAILED
+    missed.stdout.fnmatch_lines(["never reached in any test: 'two'"])
+
+
+@pytest.mark.parametrize(
+    ("args", "where"),
+    [
+        (("first",), "."),
+        (("first/test_first.py",), "."),
+        (("first/test_first.py::test_it", "-n", "2"), "."),
+        (("-k", "test_first"), "."),
+        (("-kfirst", "-n", "2"), "."),
+        (("--deselect=second/test_second.py::test_it",), "."),
+        (("--ignore", "second/test_second.py"), "."),
+        ((), "first"),
+    ],
+)
+def test_a_part_of_the_suite_need_not_reach_all(folders, args, where):
+    result = folders(*args, where=where)
+
+    result.assert_outcomes(passed=1, deselected=result.parseoutcomes().get("deselected", 0))
+    assert result.ret == pytest.ExitCode.OK
+    assert "never reached" not in result.stdout.str()
+
+
+def test_workers_report_as_one_process_does(suite, pytester):
+    """Story, witness, replay and files; the paths are those of where pytest was called."""
+    tests = """
+    @pytest.mark.simulation(scenario)
+    @pytest.mark.parametrize("sign", ["a", "b"])
+    def test_it(simulation, sign):
+        simulation.simulate()
+        simulation.expect(never_applied_twice)
+    """
+    alone = suite(SCENARIO, tests, args=("--simulator-files", "alone"))
+    workers = suite(SCENARIO, tests, args=("-n", "2", "--simulator-files", "alone"))
+
+    def told(result):
+        starts = ("witness: ", "replay:  ", "trace:   ", "picture: ")
+        return sorted(line for line in result.stdout.lines if line.startswith(starts))
+
+    assert told(alone) == told(workers)
+    assert len(told(alone)) == 8
+    assert len(list((pytester.path / "alone").glob("*/trace.jsonl"))) == 2
+
+
 def test_runs_are_audited_unless_told_otherwise(suite):
     tests = """
     import time
