@@ -10,7 +10,7 @@ Rule 1: a suite that does not use the simulator does not pay for it: this file i
 and the standard library, and does nothing in a test until the simulator has been imported, or a
 marker or `--witness` says that it will be.
 Rule 2: a test that passes is changed in one way only: it fails if a mark of its own (by
-`sometimes`) was never reached.
+`sometimes`) was never reached; or if it was to run a witness, and never came to its question.
 Rule 3: runs are audited (no wall clock, no global chance, no threads), once the simulator has been
 imported; `simulator_audit = false` in pytest's configuration turns that off, and so does
 `@pytest.mark.simulation(audit=False)` for one test.
