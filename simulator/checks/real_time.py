@@ -9,10 +9,13 @@ what has certainly happened one after the other: the second began after the firs
 
 An acknowledgement says nothing of where the log ends for readers (acks=1 may be given before
 the record is committed), so the end is compared with what was polled, and with former answers; one
-that was asked with isolation.level=read_committed, with such answers alone.
+that was asked with isolation.level=read_committed, with such answers alone. An answer does not say
+to which question: it may be any that was not answered yet, for one whose connection is gone never
+is, so an end has fallen only if it is too low an answer to each of them.
 
 Not modelled: an application that hands a record over again while the first try is under way: the
-try that began first counts for both; a list of offsets by time.
+try that began first counts for both; a list of offsets by time; two consumers on one node that ask
+the same of one broker at a time.
 """
 
 from bisect import bisect_left
@@ -103,9 +106,12 @@ def _real_time_order() -> Watching:
 
 @attrs.frozen
 class _Question:
-    """Who asked, how, where the log went on to at least by then, and which entries say so."""
+    """What was asked, how, where the log went on to at least by then, and which entries say so.
 
-    source: str
+    latest: it was asked where logs end, and not where they begin or where they were at some time.
+    """
+
+    latest: bool
     committed: bool
     known: dict[Place, tuple[int, int]]
 
@@ -116,7 +122,7 @@ class _Ends:
 
     told: of each partition, and for readers of committed records apart, the highest end that is
     certain, and the entry. asked: questions on their way. waiting: those that have arrived, by who
-    asks whom about what. answers: on their way back, each with its question.
+    asks whom about what. answers: on their way back, each with the questions that it may answer.
     """
 
     cases: Cases = attrs.field(factory=Cases)
@@ -124,7 +130,7 @@ class _Ends:
     told: dict[tuple[Place, bool], tuple[int, int]] = attrs.field(factory=dict)
     asked: dict[int, _Question] = attrs.field(factory=dict)
     waiting: dict[tuple[str, str, tuple[Place, ...]], list[_Question]] = attrs.field(factory=dict)
-    answers: dict[int, tuple[_Question, dict[Place, int]]] = attrs.field(factory=dict)
+    answers: dict[int, tuple[tuple[_Question, ...], dict[Place, int]]] = attrs.field(factory=dict)
 
     def on_polled(self, entry: FlatEntry) -> None:
         """Whatever anybody was given lies below the end, if uncommitted records count."""
@@ -138,18 +144,19 @@ class _Ends:
         _, message, source, target, api, about = entry[4]
         if api == _ASK and about:
             isolation, *asked = about
-            if all(timestamp == LATEST for _, _, timestamp in asked):
-                committed = isolation == "read_committed"
-                known = {
-                    (topic, partition): self.told.get(((topic, partition), committed), (-1, -1))
-                    for topic, partition, _ in asked
-                }
-                self.asked[message] = _Question(source, committed, known)
+            committed = isolation == "read_committed"
+            known = {
+                (topic, partition): self.told.get(((topic, partition), committed), (-1, -1))
+                for topic, partition, _ in asked
+            }
+            latest = all(timestamp == LATEST for _, _, timestamp in asked)
+            self.asked[message] = _Question(latest, committed, known)
         elif api == _ANSWER and about:
             ends = {(topic, partition): end for topic, partition, _, end in about}
             questions = self.waiting.get((target, source, tuple(ends)))
             if questions:
-                self.answers[message] = (questions.pop(0), ends)
+                self.answers[message] = (tuple(questions), ends)
+                del questions[0]
 
     def on_delivered(self, entry: FlatEntry) -> None:
         _, message, source, target, api = entry[4]
@@ -159,24 +166,28 @@ class _Ends:
                 which = source, target, tuple(question.known)
                 self.waiting.setdefault(which, []).append(question)
         elif api == _ANSWER:
-            question, ends = self.answers.pop(message, (None, {}))
-            if question is not None:
-                self._learn(entry, question, ends)
+            questions, ends = self.answers.pop(message, ((), {}))
+            if questions and all(question.latest for question in questions):
+                self._learn(entry, questions, ends)
 
-    def _learn(self, entry: FlatEntry, question: _Question, ends: dict[Place, int]) -> None:
+    def _learn(
+        self, entry: FlatEntry, questions: tuple[_Question, ...], ends: dict[Place, int]
+    ) -> None:
+        committed = all(question.committed for question in questions)
         for where, end in ends.items():
             if end < 0:  # An error.
                 continue
-            least, since = question.known[where]
+            least, since = min(question.known[where] for question in questions)
             if least >= 0:
                 self.compared += 1
                 if end < least:
                     said = f"{entry[2]} learns from {entry[4][2]} that {at(*where)} ends at @{end}"
                     self.cases.add(f"{said}, and it had ended at @{least} before it asked",
                                    (since, entry[0]))
-            which = where, question.committed
-            if end > self.told.get(which, (-1, -1))[0]:
-                self.told[which] = (end, entry[0])
+            # Whatever is committed lies in the log: the last stable offset bounds both ends.
+            for which in ((where, False), (where, True)) if committed else ((where, False),):
+                if end > self.told.get(which, (-1, -1))[0]:
+                    self.told[which] = (end, entry[0])
 
     def on_crashed(self, entry: FlatEntry) -> None:
         """Nobody there answers what it was asked."""

@@ -147,3 +147,38 @@ def test_readers_of_committed_records_are_told_of_another_end():
 )
 def test_what_is_no_answer_of_an_end_is_no_case(answered):
     assert end_offset_never_falls(conversation(*told(0, 6), *answered)).reached == 0
+
+
+def test_the_log_goes_on_at_least_to_where_its_committed_records_end():
+    committed = told(0, 6, isolation="read_committed")
+
+    assert end_offset_never_falls(conversation(*committed, *told(1, 6))).reached == 1
+    assert not end_offset_never_falls(conversation(*committed, *told(1, 5)))
+
+
+def test_a_question_that_is_never_answered_is_not_taken_for_the_next():
+    """Its connection was gone before the broker came to it, and its asker wants to know another end
+    since; that one may be lower, and not fall."""
+    known = (*told(0, 6), *told(1, 3, isolation="read_committed"))
+    unanswered = (asks(4), comes(4))
+    next_one = told(3, 3, isolation="read_committed")
+
+    assert end_offset_never_falls(conversation(*known, *unanswered, *next_one))
+    assert not end_offset_never_falls(
+        conversation(*known, *unanswered, *told(3, 2, isolation="read_committed"))
+    )
+
+
+def test_an_answer_of_where_a_log_begins_is_not_taken_for_one_of_its_end():
+    """There, too, the other may be a question that is never answered."""
+    begins = told(3, 0, when=-2)
+
+    assert end_offset_never_falls(conversation(*told(0, 6), asks(4), comes(4), *begins))
+    assert end_offset_never_falls(conversation(*told(0, 6), *begins)).reached == 0
+
+
+def test_an_answer_is_compared_with_what_the_oldest_open_question_knew():
+    before = (*told(0, 6), asks(2), comes(2), polls(7))
+
+    assert end_offset_never_falls(conversation(*before, *told(2, 7)))
+    assert not end_offset_never_falls(conversation(*before, *told(2, 5)))
