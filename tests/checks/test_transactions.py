@@ -9,27 +9,21 @@ from simulator.checks.transactions import (
     transactions_atomic,
     transactions_end,
 )
-from simulator.checks.transactions_output import exactly_once_output, exactly_once_output_for
+from simulator.checks.transactions_output import exactly_once_output
 from simulator.checks.verdict import Status
 from simulator.trace.trace import Trace
+from tests.checks.transaction_traces import (
+    CUT,
+    IN,
+    QUIET,
+    began,
+    ended,
+    ending,
+    polled,
+    told,
+)
 
 KEPT, BROKEN, CANNOT_TELL = Status.KEPT, Status.BROKEN, Status.CANNOT_TELL
-QUIET = (("@world", "faults_ended"), ("@world", "run_ended", "quiet"))
-CUT = (("@world", "faults_ended"), ("@world", "run_ended", "horizon"))
-
-
-def told(*events):
-    """A trace of these events; one that begins with @node was told by that node."""
-    trace = Trace()
-    for number, event in enumerate(events):
-        elsewhere = event[0].startswith("@")
-        node = event[0][1:] if elsewhere else "app"
-        trace.record(number * 1_000, node, (), event[1:] if elsewhere else event)
-    return trace
-
-
-def began(producer_id=7, whose="pay"):
-    return ("transaction_began", whose, producer_id, 0)
 
 
 def wrote(offset, *event_ids, producer_id=7, partition=0, sequence=0, node="b"):
@@ -40,19 +34,6 @@ def wrote(offset, *event_ids, producer_id=7, partition=0, sequence=0, node="b"):
 def marker(offset, result="commit", producer_id=7, partition=0, node="b"):
     place = ("bills", partition, offset)
     return (f"@{node}", "transaction_marker_written", *place, producer_id, 0, result)
-
-
-def polled(offset, event_id, group="audit", partition=0, topic="bills"):
-    return ("@reader", "record_polled", group, topic, partition, offset, event_id)
-
-
-def ending(result, *event_ids, whose="pay"):
-    return ("transaction_ending", whose, result, event_ids, ())
-
-
-def ended(result, outcome="done", whose="pay"):
-    error = "NONE" if outcome == "done" else "PRODUCER_FENCED"
-    return ("transaction_ended", whose, result, outcome, error)
 
 
 def state(after, whose="pay", producer_id=7):
@@ -247,77 +228,6 @@ def test_each_partition_numbers_its_batches_by_itself(first, status):
 )  # fmt: skip
 def test_every_transaction_ends(events, status):
     assert transactions_end(told(*events)).status is status
-
-
-# --- The output ----------------------------------------------------------------------------------
-
-
-def acked(event_id, offset):
-    return ("@shop", "record_acknowledged", event_id, "orders", 0, offset)
-
-
-def made(event_id, offset, *outputs):
-    return ("record_transformed", "billing", "orders", 0, offset, event_id, "bills", outputs)
-
-
-IN = (acked("e1", 0), made("e1", 0, "e1"))
-
-
-@pytest.mark.parametrize(
-    ("events", "status"),
-    [
-        ((*IN, polled(0, "e1"), *QUIET), KEPT),
-        ((*IN, polled(0, "e1"), polled(0, "e1"), *QUIET), KEPT),  # Read twice, at one place.
-        ((*IN, polled(0, "e1"), polled(3, "e1")), BROKEN),
-        ((*IN, polled(0, "e1"), polled(0, "e1", partition=1)), BROKEN),
-        ((*IN, made("e1", 0, "e1"), polled(0, "e1"), *QUIET), KEPT),  # Its first try was aborted.
-        # Two records that tell of one event are two inputs.
-        ((*IN, made("e1", 1, "e1"), polled(0, "e1"), polled(1, "e1"), *QUIET), KEPT),
-        ((*IN, polled(5, "other"), *QUIET), BROKEN),
-        ((*IN, acked("e2", 1), polled(0, "e1"), *QUIET), BROKEN),  # Nothing was made of it.
-        ((*IN, acked("e2", 1), polled(0, "e1"), *CUT), CANNOT_TELL),
-        ((*IN, *QUIET), CANNOT_TELL),  # Nobody reads.
-        ((acked("e1", 0), made("e1", 0, "e1/0", "e1/1"), polled(0, "e1/0"), *QUIET), BROKEN),
-        ((acked("e1", 0), made("e1", 0, "e1/0", "e1/1"), polled(0, "e1/0"), polled(1, "e1/1"),
-          *QUIET), KEPT),
-        ((*IN, acked("e2", 1), made("e2", 1), polled(0, "e1"), *QUIET), KEPT),  # Nothing is made.
-        ((*IN, made("e1", 0, "x"), polled(0, "e1"), polled(2, "x"), *QUIET), BROKEN),
-    ],
-)  # fmt: skip
-def test_what_is_read_is_what_was_made_once(events, status):
-    assert exactly_once_output(told(*events)).status is status
-
-
-SENT = ("@shop", "record_sent", "e1", "orders", "k")
-
-
-@pytest.mark.parametrize(
-    ("outcome", "status"), [("commit", BROKEN), ("abort", KEPT)], ids=["commit", "abort"]
-)
-def test_an_input_of_a_transaction_counts_when_it_is_committed(outcome, status):
-    trace = told(
-        made("e0", 0, "e0"), polled(0, "e0"), ("@shop", *began()), SENT, acked("e1", 1),
-        ("@shop", *ending(outcome, "e1")), ("@shop", *ended(outcome)), *QUIET,
-    )  # fmt: skip
-
-    assert exactly_once_output(trace).status is status
-
-
-def test_the_output_is_judged_by_chosen_readers():
-    trace = told(*IN, polled(0, "e1", "dirty"), polled(2, "e1", "dirty"), polled(0, "e1"), *QUIET)
-
-    assert not exactly_once_output(trace)
-    assert exactly_once_output_for("audit")(trace)
-
-
-def test_a_sink_that_nobody_reads_hides_no_loss_in_another():
-    """Broken beats unknown; and in a run that was cut nothing is certain yet."""
-    receipts = ("record_transformed", "billing", "orders", 0, 0, "e1", "receipts", ("e1",))
-    lost = (*IN, receipts, acked("e2", 1), polled(0, "e1"))
-
-    assert exactly_once_output(told(*lost, *QUIET)).status is BROKEN
-    assert exactly_once_output(told(*lost, *CUT)).status is CANNOT_TELL
-    assert exactly_once_output(told(*IN, receipts, polled(0, "e1"), *QUIET)).status is CANNOT_TELL
 
 
 def test_online_and_afterwards_these_checks_say_the_same():
