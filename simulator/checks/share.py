@@ -10,13 +10,15 @@ leader has loaded a share partition (`share_loaded`), what was acquired is avail
 deliveries that nobody gave an account of are not counted: that is as it should be ("In the unlikely
 event of a share-partition leader crash, memory of the in-flight delivery will be lost", KIP-932).
 
-Not modelled: what another broker that comes to lead the partition ought to know. It knows what it
-wrote itself when it last led; of what follows from that, these checks cannot tell, or say nothing.
+Not modelled: what a broker ought to know that comes to lead the partition, or to lead it again
+without its disk while others have copies. It knows what it wrote itself when it last led, and has
+not lost; of what follows from what it does not know, these checks cannot tell, or say nothing.
 """
 
 from collections.abc import Iterator
 
 from simulator.checks.check import Check, Watching
+from simulator.checks.leading import either
 from simulator.checks.verdict import Cases, Verdict
 from simulator.errors import BadInput
 from simulator.trace.trace import FlatEntry
@@ -42,6 +44,23 @@ def _offsets(event: tuple[object, ...]) -> Iterator[int]:
     return iter(range(first, last + 1))
 
 
+class _Disks:
+    """Which brokers have a partition: what the only one loses is lost."""
+
+    def __init__(self) -> None:
+        self.of: dict[tuple[str, int], dict[str, None]] = {}
+
+    def on_followed(self, entry: FlatEntry) -> None:
+        self.of.setdefault(entry[4][1:3], {})[entry[2]] = None
+
+    def on_loaded(self, entry: FlatEntry) -> None:
+        self.of.setdefault(entry[4][2:4], {})[entry[2]] = None
+
+    def are_several(self, place: Place) -> bool:
+        """Whether more than one broker is known to have it."""
+        return len(self.of.get(place[1:], ())) > 1
+
+
 # --- One state -----------------------------------------------------------------------------------
 
 
@@ -64,7 +83,7 @@ class _OneState:
 
     def __init__(self) -> None:
         self.cases = Cases()
-        self.loaded: dict[Place, str] = {}  # By whom, last.
+        self.disks = _Disks()
         self.places: dict[tuple[str, Place], _Known] = {}  # By the leader's node.
         self.acquired = 0
 
@@ -76,14 +95,16 @@ class _OneState:
         return known
 
     def on_loaded(self, entry: FlatEntry) -> None:
-        node, place = entry[2], entry[4][1:4]
-        before = self.loaded.get(place, node)
-        self.loaded[place] = node
-        if before != node:
-            self.places[node, place] = _Known()
-            return
+        """It has what it wrote itself when it led before, whoever has led since."""
+        self.disks.on_loaded(entry)
         known = self.known(entry)
         known.of = {at: held for at, held in known.of.items() if held[0] == _FINISHED}
+
+    def on_crashed(self, entry: FlatEntry) -> None:
+        if entry[4][1] != "process":  # Of what it had written, something may be gone.
+            for node, place in list(self.places):
+                if node == entry[2] and self.disks.are_several(place):
+                    del self.places[node, place]
 
     def on_acquired(self, entry: FlatEntry) -> None:
         known, event = self.known(entry), entry[4]
@@ -132,6 +153,8 @@ class _OneState:
 def _share_records_in_one_state() -> Watching:
     state = _OneState()
     observers = {
+        "became_follower": state.disks.on_followed,
+        "node_crashed": state.on_crashed,
         "share_loaded": state.on_loaded,
         "share_acquired": state.on_acquired,
         "share_acknowledged": state.on_acknowledged,
@@ -146,56 +169,84 @@ def _share_records_in_one_state() -> Watching:
 # --- Finished for good ---------------------------------------------------------------------------
 
 
-def _share_acknowledged_never_redelivered() -> Watching:
-    certain, doubtful = Cases(), Cases()
-    finished: dict[Place, dict[int, int]] = {}
-    leaders: dict[Place, str] = {}
-    moved: dict[Place, None] = {}
-    answered = taken = 0
+class _Finished:
+    """What members were told is finished, and which leader knows it by its own account.
 
-    def on_loaded(entry: FlatEntry) -> None:
+    doubtful: where another has led, or a leader lost its disk and others have copies, so that who
+    gives a record out need not know what became of it, unless it took the word itself, and wrote it
+    on the disk it has.
+    """
+
+    def __init__(self) -> None:
+        self.disks = _Disks()
+        self.certain, self.doubtful = Cases(), Cases()
+        self.answered: dict[Place, dict[int, int]] = {}
+        self.written: dict[str, dict[Place, dict[int, None]]] = {}  # By the leader's node.
+        self.leaders: dict[Place, str] = {}
+        self.moved: dict[Place, None] = {}
+        self.answers = self.taken = 0
+
+    def on_loaded(self, entry: FlatEntry) -> None:
+        self.disks.on_loaded(entry)
         place = entry[4][1:4]
-        if leaders.setdefault(place, entry[2]) != entry[2]:
-            moved[place] = None
+        if self.leaders.setdefault(place, entry[2]) != entry[2]:
+            self.moved[place] = None
 
-    def on_taken(_: FlatEntry) -> None:
-        nonlocal taken
-        taken += 1
+    def on_crashed(self, entry: FlatEntry) -> None:
+        if entry[4][1] == "process":
+            return
+        self.written.pop(entry[2], None)  # Something of it may be gone.
+        for place, led in self.leaders.items():
+            if led == entry[2] and self.disks.are_several(place):
+                self.moved[place] = None
 
-    def on_answered(entry: FlatEntry) -> None:
-        nonlocal answered
+    def on_taken(self, entry: FlatEntry) -> None:
+        self.taken += 1
+        if entry[4][7] in {"accept", "reject"}:
+            written = self.written.setdefault(entry[2], {}).setdefault(entry[4][1:4], {})
+            written.update(dict.fromkeys(_offsets(entry[4])))
+
+    def on_answered(self, entry: FlatEntry) -> None:
         event = entry[4]
-        answered += 1
+        self.answers += 1
         if event[6] in {"accept", "reject"} and event[7] == "NONE":
-            known = finished.setdefault(event[1:4], {})
+            known = self.answered.setdefault(event[1:4], {})
             for offset in _offsets(event):
                 known.setdefault(offset, entry[0])
 
-    def on_acquired(entry: FlatEntry) -> None:
+    def on_acquired(self, entry: FlatEntry) -> None:
         event = entry[4]
-        known = finished.get(event[1:4])
-        for offset in _offsets(event) if known else ():
-            if known is not None and offset in known:
-                said = f"{_record(event[1:4], offset)} was finished, and was given to {event[6]}"
-                cases = doubtful if event[1:4] in moved else certain
-                cases.add(said, (known[offset], entry[0]))
+        place = event[1:4]
+        answered = self.answered.get(place, {})
+        written = self.written.get(entry[2], {}).get(place, {})
+        for offset in _offsets(event) if answered else ():
+            if offset in answered:
+                said = f"{_record(place, offset)} was finished, and was given to {event[6]}"
+                doubted = place in self.moved and offset not in written
+                cases = self.doubtful if doubted else self.certain
+                cases.add(said, (answered[offset], entry[0]))
 
-    def finish() -> Verdict:
+    def finish(self) -> Verdict:
         name = "share_acknowledged_never_redelivered"
-        if taken and not answered:
-            certain.add("no member tells what it was answered")
-            return certain.verdict(name, taken, open_because="no member tells what it was answered")
-        if certain.count or not doubtful.count:
-            return certain.verdict(name, answered)
-        return doubtful.verdict(name, answered, open_because="another broker has come to lead")
+        if self.taken and not self.answers:
+            why = "no member tells what it was answered"
+            self.certain.add(why)
+            return self.certain.verdict(name, self.taken, open_because=why)
+        why = "another broker has come to lead, or the leader has lost its disk"
+        return either(name, self.certain, self.doubtful, self.answers, why)
 
+
+def _share_acknowledged_never_redelivered() -> Watching:
+    state = _Finished()
     observers = {
-        "share_loaded": on_loaded,
-        "share_acknowledged": on_taken,
-        "share_commit_answered": on_answered,
-        "share_acquired": on_acquired,
+        "became_follower": state.disks.on_followed,
+        "node_crashed": state.on_crashed,
+        "share_loaded": state.on_loaded,
+        "share_acknowledged": state.on_taken,
+        "share_commit_answered": state.on_answered,
+        "share_acquired": state.on_acquired,
     }
-    return Watching(observers, finish)
+    return Watching(observers, state.finish)
 
 
 # --- Not for ever --------------------------------------------------------------------------------
@@ -258,11 +309,9 @@ class _Deliveries:
                 del of[offset]
 
     def finish(self) -> Verdict:
-        name = "share_delivered_at_most_limit"
-        if self.certain.count or not self.doubtful.count:
-            return self.certain.verdict(name, self.given)
         why = "a leader that had counted deliveries was lost, and what it counted with it"
-        return self.doubtful.verdict(name, self.given, open_because=why)
+        name = "share_delivered_at_most_limit"
+        return either(name, self.certain, self.doubtful, self.given, why)
 
 
 def share_delivered_at_most(limit: int) -> Check:

@@ -70,6 +70,7 @@ def test_one_holder_after_the_other_is_one_state_at_a_time(events):
     ("events", "text"),
     [
         ((acquired("a"), acquired("b")), "is held by a and was given to b"),
+        ((LOADED, acquired("a"), said("a"), ELSEWHERE, LOADED, acquired("b")), "is finished"),
         ((acquired("a"), said("a"), acquired("b")), "is finished and was given to b"),
         ((acquired("a"), said("a"), LOADED, acquired("b")), "is finished"),
         ((acquired("a"), said("a"), MOVED, acquired("b")), "is finished"),
@@ -131,10 +132,48 @@ def test_what_was_answered_and_comes_again_is_broken(kind):
 
 def test_of_another_leader_it_cannot_be_told_what_it_ought_to_know():
     verdict = share_acknowledged_never_redelivered(
-        told(LOADED, acquired("a"), said("a"), answered(), ELSEWHERE, acquired("b"))
+        told(LOADED, acquired("a"), said("a"), answered(), ELSEWHERE, ("@other", *acquired("b")))
     )
 
     assert verdict.status is Status.CANNOT_TELL
+
+
+def test_a_leader_that_took_the_word_itself_knows_it_whoever_has_led_since():
+    answer = (LOADED, acquired("a"), said("a"), answered(), ELSEWHERE, LOADED)
+
+    assert share_acknowledged_never_redelivered(
+        told(*answer, acquired("b"))
+    ).status is Status.BROKEN
+    assert share_acknowledged_never_redelivered(
+        told(*answer[:2], said("a", "release"), *answer[3:], acquired("b"))
+    ).status is Status.CANNOT_TELL
+
+
+@pytest.mark.parametrize("mode", ["power", "disk"])
+def test_of_a_leader_that_lost_its_disk_it_cannot_be_told_what_it_ought_to_know(mode):
+    """Others have the partition, and Kafka would have kept its share group's state there, too."""
+    follows = ("@other", "became_follower", "orders", 0, 0, "b")
+    lost = (LOADED, acquired("a"), said("a"), answered(), ("node_crashed", mode, "at"), LOADED)
+    again = told(follows, *lost, acquired("b"))
+
+    assert share_acknowledged_never_redelivered(again).status is Status.CANNOT_TELL
+    assert share_records_in_one_state(again)
+    assert not share_records_in_one_state(told(follows, *lost, acquired("b"), acquired("c")))
+
+
+@pytest.mark.parametrize("mode", ["power", "disk"])
+def test_what_the_only_broker_loses_is_lost(mode):
+    lost = (LOADED, acquired("a"), said("a"), answered(), ("node_crashed", mode, "at"), LOADED)
+
+    assert not share_acknowledged_never_redelivered(told(*lost, acquired("b")))
+    assert not share_records_in_one_state(told(*lost, acquired("b")))
+
+
+def test_a_leader_whose_process_alone_died_has_its_disk():
+    again = told(LOADED, acquired("a"), said("a"), answered(), CRASHED, LOADED, acquired("b"))
+
+    assert not share_acknowledged_never_redelivered(again)
+    assert not share_records_in_one_state(again)
 
 
 def test_of_members_that_do_not_tell_it_cannot_be_told():
