@@ -139,8 +139,7 @@ class _Transaction:
     """One whose commit was asked for. `certain`: its producer learnt that it is committed."""
 
     owner: str
-    node: str
-    event_ids: tuple[str, ...]
+    records: tuple[tuple[str, str], ...]  # Topic and event.
     seq: int
     certain: bool = False
 
@@ -149,20 +148,34 @@ class _Transaction:
 class _Committed:
     """Transactions whose commit was asked for and did not certainly fail, and their records."""
 
-    sent: dict[tuple[str, str], str] = attrs.field(factory=dict)  # Node and event: its topic.
+    began: dict[str, int] = attrs.field(factory=dict)  # Node: its last transaction.
+    # Node and event: since which transaction, and the topics it was sent to.
+    sent: dict[tuple[str, str], tuple[int, dict[str, None]]] = attrs.field(factory=dict)
     lies: dict[tuple[str, str], tuple[int, int]] = attrs.field(factory=dict)  # Topic and event.
     asked: Counter[str] = attrs.field(factory=Counter)  # Event: in how many transactions.
     open: dict[tuple[str, str], _Transaction] = attrs.field(factory=dict)
     kept: list[_Transaction] = attrs.field(factory=list)
     # Group to topic and event, to the first entry that gave it.
     given: dict[str, dict[tuple[str, str], int]] = attrs.field(factory=dict)
+    # Group, topic and partition: where it began; 0 if it had an offset to go on from.
+    starts: dict[tuple[str, str, int], int] = attrs.field(factory=dict)
 
     def on_polled(self, entry: FlatEntry) -> None:
-        _, group, topic, _, _, event_id = entry[4]
+        _, group, topic, partition, _, event_id = entry[4]
         self.given.setdefault(group, {}).setdefault((topic, event_id), entry[0])
+        self.starts.setdefault((group, topic, partition), 0)
+
+    def on_reset(self, entry: FlatEntry) -> None:
+        self.starts.setdefault(entry[4][1:4], entry[4][4])
+
+    def on_began(self, entry: FlatEntry) -> None:
+        self.began[entry[2]] = entry[0]
 
     def on_sent(self, entry: FlatEntry) -> None:
-        self.sent[entry[2], entry[4][1]] = entry[4][2]
+        which, since = (entry[2], entry[4][1]), self.began.get(entry[2], -1)
+        if which not in self.sent or self.sent[which][0] != since:
+            self.sent[which] = (since, {})
+        self.sent[which][1][entry[4][2]] = None
 
     def on_acknowledged(self, entry: FlatEntry) -> None:
         _, event_id, topic, partition, offset = entry[4]
@@ -170,10 +183,15 @@ class _Committed:
 
     def on_ending(self, entry: FlatEntry) -> None:
         seq, _, node, _, (_, owner, result, event_ids, _) = entry
-        self.asked.update(event_ids)
+        self.asked.update(list(dict.fromkeys(event_ids)))
         self._settle((node, owner))
         if result == "commit":
-            self.open[node, owner] = _Transaction(owner, node, event_ids, seq)
+            records = tuple(
+                (topic, event_id)
+                for event_id in dict.fromkeys(event_ids)
+                for topic in self.sent.get((node, event_id), (0, {}))[1]
+            )
+            self.open[node, owner] = _Transaction(owner, records, seq)
 
     def on_ended(self, entry: FlatEntry) -> None:
         _, owner, result, outcome, _ = entry[4]
@@ -195,7 +213,7 @@ class _Committed:
         return [
             one
             for one in self.kept
-            if one.certain or all(self.asked[event_id] == 1 for event_id in one.event_ids)
+            if one.certain or all(self.asked[event_id] == 1 for _, event_id in one.records)
         ]
 
 
@@ -225,13 +243,16 @@ def _transactions_read_whole(groups: Collection[str]) -> Watching:
                 got, missing = _parts(committed, one, group, readers, removed)
                 reached += len(got) + len(missing) > 1
                 if got and missing:
-                    said = f"{group} was given {got[0]} of a transaction of {one.owner}, and never"
-                    shown = sorted((one.seq, given[_topic(committed, one, got[0]), got[0]]))
-                    cases.add(f"{said} {missing[0]}", shown, (got[0], missing[0]))
+                    has, lacks = got[0][1], missing[0][1]
+                    said = f"{group} was given {has} of a transaction of {one.owner}, and never "
+                    said += lacks if has != lacks else f"{lacks} of {missing[0][0]}"
+                    cases.add(said, sorted((one.seq, given[got[0]])), (has, lacks))
         return cases.verdict(READ_WHOLE, reached, open_because=ending.open_because)
 
     own: dict[str, Observer] = {
         "record_polled": committed.on_polled,
+        "position_reset": committed.on_reset,
+        "transaction_began": committed.on_began,
         "record_sent": committed.on_sent,
         "record_acknowledged": committed.on_acknowledged,
         "transaction_ending": committed.on_ending,
@@ -241,25 +262,20 @@ def _transactions_read_whole(groups: Collection[str]) -> Watching:
     return Watching(observers, finish)
 
 
-def _topic(committed: _Committed, one: _Transaction, event_id: str) -> str:
-    return committed.sent.get((one.node, event_id), "")
-
-
 def _parts(
     committed: _Committed,
     one: _Transaction,
     group: str,
     readers: Readers,
     removed: Removed,
-) -> tuple[list[str], list[str]]:
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """What a group was given of a transaction, and what it should have been given beside that."""
-    got: list[str] = []
-    missing: list[str] = []
+    got: list[tuple[str, str]] = []
+    missing: list[tuple[str, str]] = []
     given = committed.given[group]
-    for event_id in one.event_ids:
-        topic = _topic(committed, one, event_id)
+    for topic, event_id in one.records:
         if (topic, event_id) in given:
-            got.append(event_id)
+            got.append((topic, event_id))
             continue
         partition, offset = committed.lies.get((topic, event_id), (-1, -1))
         if removed.took(topic, partition, offset, event_id):
@@ -268,8 +284,8 @@ def _parts(
             reads = any(where[0] == topic for where in readers.given[group])
         else:
             reads = group in readers.groups((topic, partition))
-        if reads:
-            missing.append(event_id)
+        if reads and offset >= committed.starts.get((group, topic, partition), -1):
+            missing.append((topic, event_id))
     return got, missing
 
 

@@ -155,3 +155,39 @@ def test_groups_that_read_uncommitted_records_may_be_left_out():
 
     assert transactions_read_whole_by("audit")(trace)
     assert not transactions_read_whole_by("dirty")(trace)
+
+
+def test_who_begins_behind_a_record_does_not_want_it():
+    """auto.offset.reset=latest; not so whoever skips it later."""
+    asked = ("r", ("position_reset", "audit", "bills", 1, 8, "latest"))
+    rest = (*ending("commit", "e1", "e2"), given("e1", 0, 4), *HEALED)
+
+    assert transactions_read_whole(told(*BOTH, asked, *rest)).status is KEPT
+    assert not transactions_read_whole(told(*BOTH, given("e0", 1, 6), asked, *rest))
+
+
+@pytest.mark.parametrize(
+    ("steps", "status"),
+    [
+        ((given("e1", 0, 4),), BROKEN),
+        ((given("e1", 0, 4), ("r", ("record_polled", "audit", "orders", 0, 2, "e1"))), KEPT),
+    ],
+)
+def test_a_record_may_go_to_several_topics_in_one_transaction(steps, status):
+    """Under one id. Where it went in a transaction before is that one's matter."""
+    before = (
+        ("transaction_began", "pay", 7, 0), ("record_sent", "e1", "archive", "k"),
+        *ending("abort", "e1"), ("transaction_began", "pay", 7, 0),
+    )  # fmt: skip
+    both = (
+        ("record_sent", "e1", "orders", "k"), ("record_acknowledged", "e1", "orders", 0, 2),
+        *wrote("e1", 0, 4), owns(0),
+        ("r", ("partitions_assigned", "audit", 1, (("orders", 0), ("archive", 0)))),
+    )  # fmt: skip
+    verdict = transactions_read_whole(told(*before, *both, *ending("commit", "e1"), *steps,
+                                           *HEALED))  # fmt: skip
+
+    assert verdict.status is status
+    if status is BROKEN:
+        said = "audit was given e1 of a transaction of pay, and never e1 of orders"
+        assert verdict.evidence[0].sentence == said
