@@ -29,7 +29,7 @@ def mean(values: Sequence[float], *, unit: str = "", confidence: float = 0.95) -
     point = math.fsum(values) / count
     spread = variance(values)
     given = (("sum", math.fsum(values)), ("runs", count))
-    if spread <= 0.0:
+    if agree(spread, point):
         return Estimate(point, None, None, confidence, count, method, unit, given=given)
     half = student_quantile(0.5 + confidence / 2.0, count - 1) * math.sqrt(spread / count)
     return Estimate(point, point - half, point + half, confidence, count, method, unit, given=given)
@@ -42,3 +42,8 @@ def variance(values: Sequence[float]) -> float:
         return 0.0
     middle = math.fsum(values) / count
     return math.fsum((value - middle) ** 2 for value in values) / (count - 1)
+
+
+def agree(spread: float, point: float) -> bool:
+    """Whether a variance is none at all: a spread this far below its point is rounding alone."""
+    return math.sqrt(spread) <= 1e-12 * abs(point)

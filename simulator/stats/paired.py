@@ -22,7 +22,7 @@ import attrs
 from simulator.errors import BadInput
 from simulator.stats.estimate import SHARE, Estimate
 from simulator.stats.intervals import checked_confidence, checked_counts, nothing_seen
-from simulator.stats.means import variance
+from simulator.stats.means import agree, variance
 from simulator.stats.proportions import Pair
 from simulator.stats.special import (
     binomial_at_most,
@@ -254,8 +254,7 @@ def _student(
     point = math.fsum(differences) / count + shift
     spread = variance(differences)
     least = min(1.0, 2.0 ** (1 - differing))
-    # A spread this far below the point is the rounding of runs that all differ alike.
-    if count < 2 or math.sqrt(spread) <= 1e-12 * abs(point):
+    if count < 2 or agree(spread, point):
         low, high = _alike(point, edge)
         alike = Estimate(point, low, high, confidence, count, method, unit, given=given)
         return Difference(alike, least, differing, reduction)

@@ -7,7 +7,7 @@ Rule 2: so a share of events is a ratio of two sums over runs, its error comes f
 differ, and its interval is the exact one at the *effective* number of events.
 Rule 3: where no run lost anything, the bound is the one for the share of runs that lose
 something: an accident not seen in 300 runs happens in at most 1.2 % of them, however many events
-each has.
+each has. So where all runs lost the same share: at most 1.2 % of runs may lose all, or nothing.
 
 Sources: Cochran, Sampling Techniques (1977) §2.11 and §9A (ratio estimator, clusters); Korn and
 Graubard, Survey Methodology 24 (1998) 193 (effective sample size with the exact interval), which
@@ -28,6 +28,7 @@ from simulator.stats.intervals import (
     nothing_seen,
     wilson,
 )
+from simulator.stats.means import agree
 from simulator.stats.special import normal_quantile, student_quantile
 
 Pair = tuple[float, float]
@@ -79,12 +80,12 @@ def share(runs: Sequence[Pair], *, confidence: float = 0.95) -> Estimate:
     if not used:
         return Estimate(None, None, None, confidence, 0, method, SHARE, given=given)
     point = counted / whole
-    if counted in (0, whole):
+    if len(used) < 2 or agree(ratio_variance(used, point), point):
         # The runs that a bound allows to differ may be the largest ones: hence the factor.
         largest = max(run[1] for run in used) * len(used) / whole
         edge = min(1.0, nothing_seen(len(used), confidence) * largest)
-        low, high = (0.0, edge) if counted == 0 else (1.0 - edge, 1.0)
-        bound = "upper" if counted == 0 else "lower"
+        low, high = point * (1.0 - edge), point + (1.0 - point) * edge
+        bound = "upper" if counted == 0 else "lower" if counted == whole else "none"
         return Estimate(
             point, low, high, confidence, len(used), "clopper-pearson of runs", SHARE, bound, given
         )
@@ -97,21 +98,22 @@ def share(runs: Sequence[Pair], *, confidence: float = 0.95) -> Estimate:
 def effective_size(runs: Sequence[Pair], confidence: float = 0.95) -> float:
     """How many independent units would give the ratio the error which the runs give it.
 
-    At most the number of units; with a single run, one: it shows nothing of how runs differ.
+    At most the number of units. With a single run, or where all runs agree, the number of runs:
+    nothing was seen of how runs differ.
     Runs without units are left out by the caller; the ratio must be neither 0 nor 1.
     """
     count = len(runs)
     whole = math.fsum(run[1] for run in runs)
     if count < 2:
-        return 1.0
+        return float(count)
     point = math.fsum(run[0] for run in runs) / whole
     assert 0.0 < point < 1.0, f"a share of {point}"
     variance = ratio_variance(runs, point)
+    if agree(variance, point):
+        return float(count)
     half = (1.0 - confidence) / 2.0
     # Few runs tell little of their own variance: t instead of z, as Korn and Graubard do.
     factor = (normal_quantile(1.0 - half) / student_quantile(1.0 - half, count - 1)) ** 2
-    if variance <= 0.0:
-        return float(whole)
     return min(float(whole), max(1.0, factor * point * (1.0 - point) / variance))
 
 
@@ -144,7 +146,7 @@ def ratio(runs: Sequence[Pair], *, unit: str = "", confidence: float = 0.95) -> 
         return Estimate(None, None, None, confidence, 0, method, unit, given=given)
     point = counted / whole
     variance = ratio_variance(used, point) if len(used) > 1 else 0.0
-    if variance <= 0.0:
+    if agree(variance, point):
         return Estimate(point, None, None, confidence, len(used), method, unit, given=given)
     t = student_quantile(0.5 + confidence / 2.0, len(used) - 1)
     half = t * math.sqrt(variance)

@@ -46,6 +46,13 @@ def test_ends_stay_within_minus_one_and_one():
     assert tango(0, 0, 0) == (-1.0, 1.0)
 
 
+@pytest.mark.parametrize("value", [0.1, 0.7, 5.3, -0.8])
+def test_a_mean_is_open_where_runs_agree_whatever_their_sum_is_rounded_to(value):
+    """Three times 0.1 is not 0.3 in binary: a third of it is not what each run said."""
+    for count in range(1, 60):
+        assert (mean([value] * count).low, mean([value] * count).high) == (None, None)
+
+
 def test_tangos_interval_covers_about_as_often_as_it_says():
     """Pairs (no, yes) with 0.15 and (yes, no) with 0.05: the difference is 0.10."""
     generator = SplitMix64(2)

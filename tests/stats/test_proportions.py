@@ -60,7 +60,7 @@ def test_the_effective_size_is_korn_and_graubards():
 
     assert effective_size(runs) == pytest.approx(by_hand, rel=1e-8)
     assert effective_size([(5, 10)]) == 1.0
-    assert effective_size([(5, 10)] * 4) == 40.0
+    assert effective_size([(5, 10)] * 4) == 4.0
 
 
 def lost_in_batches(generator, runs, events, batch, crash):
@@ -80,6 +80,34 @@ def test_the_interval_by_runs_covers_and_the_binomial_over_events_does_not():
 
     assert by_runs / 400 >= 0.93
     assert by_events / 400 < 0.60
+
+
+def test_where_all_runs_lose_one_share_what_was_not_seen_is_bounded_by_runs_too():
+    """300 runs that lose half: at most 1.2 % of runs do otherwise, however many events each has."""
+    few = share([(5, 10)] * 300)
+    many = share([(5_000, 10_000)] * 300)
+
+    assert str(few) == str(many) == "50.0 % [49.4, 50.6]"
+    assert (few.low, few.high) == (many.low, many.high)
+    assert few.bound == "none"
+    assert str(share([(1, 49)] * 2)) == "2 % [0, 85]"
+
+
+def test_the_interval_covers_where_a_rare_run_is_unlike_all_others():
+    """One run in twenty loses nothing, all others half of their events: the truth is 47.5 %."""
+    generator = SplitMix64(13)
+    covered = 0
+    for _ in range(400):
+        runs = [(0 if generator.unit() < 0.05 else 500, 1_000) for _ in range(20)]
+        covered += share(runs).holds(0.475)
+
+    assert covered / 400 >= 0.95
+
+
+@pytest.mark.parametrize("run", [(1, 49), (0.1, 11), (7, 3)])
+def test_a_ratio_is_open_where_runs_agree_but_for_rounding(run):
+    for count in range(2, 40):
+        assert ratio([run] * count).low is None
 
 
 def test_a_ratio_may_exceed_one_and_is_open_where_runs_agree():

@@ -99,6 +99,15 @@ def test_the_interval_by_runs_covers_where_samples_of_a_run_are_alike():
     assert by_samples / 300 < 0.5
 
 
+def test_runs_that_are_all_alike_are_as_many_as_they_are_not_as_their_samples():
+    """Nine of ten samples are fast in each run: of five runs none shows what a slow run does."""
+    alike = quantile_of_runs([((10, 900), (1_000, 100))] * 5, 0.9)
+
+    assert dict(alike.given)["effective"] == 5.0
+    assert (alike.point, alike.low, alike.high) == (10, 10, None)
+    assert quantile_of_runs([((10, 900), (1_000, 100))] * 100, 0.9).high == 1_000
+
+
 def test_few_runs_leave_a_high_quantile_open():
     made = quantile_of_runs([tally(range(1_000)) for _ in range(1)], 0.99)
 
