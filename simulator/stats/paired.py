@@ -6,7 +6,8 @@ Rule 2: a difference is `other - base`: above zero, the other has more.
 Rule 3: where no pair differs there is still an interval: pairs that differ may be as frequent as
 the bound for nothing seen allows.
 Rule 4: no p-value is smaller than the runs that differ allow: with k of them, 2 to the power
-1 - k, whatever a formula says.
+1 - k, whatever a formula says. Of n shares that all differ by the same d it is 2 (1 + d)**-n: the
+interval of rule 3 then leaves zero out exactly where the p-value says that there is a difference.
 
 Sources: Tango, Statistics in Medicine 17 (1998) 891 (score interval of a paired difference, of
 good coverage with few or no discordant pairs: Fagerland, Lydersen and Laake, ibid. 33 (2014)
@@ -257,7 +258,8 @@ def _student(
     if count < 2 or agree(spread, point):
         low, high = _alike(point, edge)
         alike = Estimate(point, low, high, confidence, count, method, unit, given=given)
-        return Difference(alike, least, differing, reduction)
+        reached = 0.0 if edge is None else min(1.0, 2.0 * (1.0 + abs(point)) ** -count)
+        return Difference(alike, max(reached, least), differing, reduction)
     error = math.sqrt(spread / count)
     half = student_quantile(0.5 + confidence / 2.0, count - 1) * error
     p_value = 2.0 * student_at_most(-abs(point) / error, count - 1)

@@ -108,6 +108,16 @@ def test_shares_that_always_differ_alike_are_bounded_by_runs():
     assert result.p_value < 1e-80
 
 
+@pytest.mark.parametrize(("lost", "runs"), [(1, 20), (1, 38), (1, 39), (5, 9), (5, 10), (10, 6)])
+def test_shares_that_always_differ_alike_differ_by_as_much_as_their_interval_says(lost, runs):
+    """Were a run in ten unlike those seen, twenty might not show it: 10 % less is no finding."""
+    result = paired_shares([(lost, 10)] * runs, [(0, 10)] * runs)
+
+    assert result.p_value == pytest.approx(min(1.0, 2 * (1 + lost / 10) ** -runs))
+    assert result.estimate.high is not None
+    assert (result.estimate.high < 0) == (result.p_value < 0.05)
+
+
 def test_of_shares_of_equal_wholes_the_difference_is_the_paired_means():
     base = [(k % 3, 10) for k in range(40)]
     other = [((k * k) % 5, 10) for k in range(40)]
