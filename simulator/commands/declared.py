@@ -103,14 +103,18 @@ def labels_of(text: str, factors: Iterable[str]) -> dict[str, str]:
     """`crashes=2% lost answers=none` as {factor: level}; both may hold blanks.
 
     Raises:
-        WrongUsage: the text does not begin with a factor and its level.
+        WrongUsage: the text does not begin with a factor and its level, or names a factor twice.
     """
     names = "|".join(re.escape(factor) for factor in factors)
     parts = re.split(rf"(?:^|\s+)({names})=", text.strip()) if names else [text.strip()]
     if parts[0] or "" in parts[2::2]:
         known = f"'factor=level factor=level'; factors: {names.replace('|', ', ') or 'none'}"
         raise WrongUsage("no cell is called", "--cell", text, known)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
+    named = parts[1::2]
+    twice = [factor for factor in named if named.count(factor) > 1]
+    if twice:
+        raise WrongUsage(f"factor {twice[0]} is given twice in", "--cell", text, "leave one")
+    return dict(zip(named, parts[2::2], strict=True))
 
 
 def as_usage(function: Callable[..., Answer], *arguments: Any) -> Answer:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 RUNS_MOST = 1_000_000  # Each cell's runs are listed before the first: more would fill the memory.
 WORKERS_MOST = 1_000
+DIGITS_MOST = 100  # Of a number that somebody means; Python reads none of many thousands.
 
 
 def whole(least: int = 1, most: int | None = None) -> Callable[[str], int]:
@@ -16,9 +17,11 @@ def whole(least: int = 1, most: int | None = None) -> Callable[[str], int]:
     bounds = f"from {least}" + ("" if most is None else f" to {most}")
 
     def read(text: str) -> int:
-        number = int(text) if text.isascii() and text.isdecimal() else least - 1
+        plain = text.isascii() and text.isdecimal() and len(text) <= DIGITS_MOST
+        number = int(text) if plain else least - 1
         if number < least or (most is not None and number > most):
-            raise argparse.ArgumentTypeError(f"a whole number {bounds}, not {text!r}")
+            shown = text if len(text) <= DIGITS_MOST else text[:DIGITS_MOST] + "..."
+            raise argparse.ArgumentTypeError(f"a whole number {bounds}, not {shown!r}")
         return number
 
     return read

@@ -78,6 +78,8 @@ def table_of(text: str, where: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as problem:
         raise _syntax_error(str(problem), text, where) from None
+    except ValueError:  # Python reads no whole number of more than some thousand digits.
+        raise BadInput("is not TOML: a number in it has too many digits", where) from None
 
 
 def _syntax_error(message: str, text: str, where: str) -> BadInput:

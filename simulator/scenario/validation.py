@@ -73,9 +73,16 @@ def whole(least: int = 0, most: int | None = None) -> Validator:
 
 def positive(instance: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
     """A finite number above zero, whole or not."""
-    good = type(value) in (int, float) and math.isfinite(value) and value > 0
+    good = type(value) in (int, float) and _is_finite(value) and value > 0
     if not good:
         refuse(instance, field.name, "must be a finite number above 0", value)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # A whole number that no float can hold.
+        return False
 
 
 def probability(instance: Any, field: "attrs.Attribute[Any]", value: Any) -> None:

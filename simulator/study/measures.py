@@ -139,7 +139,10 @@ def observe(name: str, measure: Measure, left: Any) -> Any:
 
 def _is_number(value: object) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value)  # type: ignore[arg-type]
+    try:
+        return number and math.isfinite(value)  # type: ignore[arg-type]
+    except OverflowError:  # A whole number that no float can hold.
+        return False
 
 
 def estimated(

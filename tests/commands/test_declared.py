@@ -88,3 +88,8 @@ def test_a_cell_is_named_by_its_levels():
 def test_a_cell_that_names_no_level_is_refused(text):
     with pytest.raises(WrongUsage, match="factor=level"):
         labels_of(text, ("guarantee", "lost answers"))
+
+
+def test_a_cell_has_one_level_of_a_factor():
+    with pytest.raises(WrongUsage, match="factor crashes is given twice"):
+        labels_of("crashes=none guarantee=mine crashes=2%", ("guarantee", "crashes"))

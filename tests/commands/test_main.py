@@ -51,6 +51,16 @@ def test_a_wrong_command_line_ends_with_64_and_one_line(arguments, capsys):
     assert said.count("\n") == 1
 
 
+def test_a_number_of_thousands_of_digits_is_refused_as_any_that_is_too_large(capsys):
+    """Python itself reads no whole number of more than 4300 digits."""
+    with pytest.raises(SystemExit):
+        main(["run", "delivery_guarantees", "--runs", "9" * 5_000])
+
+    said = capsys.readouterr().err
+    assert "argument --runs: a whole number from 1 to 1000000, not '999" in said
+    assert len(said) < 300
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

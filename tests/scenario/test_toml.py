@@ -361,6 +361,7 @@ def test_every_problem_is_told_at_once():
         ("name = 'a'\nname = 'b'", "my.toml, line 2: is not TOML (Cannot overwrite a value)"),
         ("x = [1,\n2", "my.toml, line 2: is not TOML (Unclosed array)"),
         ("\x00", "my.toml, line 1: is not TOML"),
+        ("horizon_ms = " + "9" * 5_000, "my.toml: is not TOML: a number in it has too many digits"),
     ],
 )
 def test_what_is_not_toml_is_one_line_with_its_number(text, said):

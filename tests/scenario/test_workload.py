@@ -193,7 +193,7 @@ def test_items_are_checked(items, said):
         Workload(items=items)
 
 
-@pytest.mark.parametrize("rate", [0, -1, math.nan, math.inf, True, "5", None])
+@pytest.mark.parametrize("rate", [0, -1, math.nan, math.inf, 10**400, True, "5", None])
 def test_a_rate_is_a_finite_number_above_0(rate):
     for arrivals in (steady, poisson):
         with pytest.raises(BadInput, match=r"per_s: must be a finite number above 0"):

@@ -47,6 +47,7 @@ def test_what_a_run_tells_is_small_and_plain(measure, left, row):
         (flag(same), 1),
         (number(same), True),
         (number(same), float("inf")),
+        (number(same), 10**400),
     ],
 )
 def test_what_is_not_of_its_kind_is_refused_by_name(measure, left):
