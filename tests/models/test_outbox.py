@@ -1,5 +1,7 @@
 """An outbox, its relays and its reader: nothing is lost, and nothing doubled, under any crash."""
 
+from functools import partial
+
 import pytest
 
 from models.patterns.outboxes.atomic_handler import (
@@ -12,7 +14,9 @@ from models.patterns.outboxes.atomic_handler import (
 from models.patterns.outboxes.outbox import (
     LEDGER,
     Request,
+    change,
     commit_then_publish,
+    insert_only,
     publish_in_process,
     publish_inside,
     publish_then_commit,
@@ -35,6 +39,7 @@ from models.patterns.outboxes.relay_rows import (
     one_leader,
     per_key,
     skip_locked,
+    unsent,
     unsent_unlocked,
 )
 from models.patterns.outboxes.relays import Relay, each_by_itself
@@ -282,3 +287,24 @@ def test_without_a_fault_every_handler_does_its_work(handler):
     assert no_loss(trace).reached == 2
     assert no_loss(trace)
     assert never_repeated(trace)
+
+
+def test_what_a_handler_has_written_is_waited_for_until_a_relay_has_looked():
+    late = FaultPlan((Drop("relay-0", "ledger", "StoreBeginRequest", nth=1),))
+    trace = simulate(handling(atomic, (Relay(),), faults=late))
+
+    assert no_loss(trace).reached == 1
+    assert no_loss(trace)
+
+
+@pytest.mark.parametrize(("statements", "kept"), [(change, True), (insert_only, False)])
+@pytest.mark.parametrize("rows", [unsent, per_key, one_leader(unsent_unlocked)])
+def test_numbers_are_in_order_only_if_writers_lock_the_order(rows, statements, kept):
+    """Whoever reads them: both are committed before a relay looks, and it goes by the number."""
+    first, second = Request(50_000, "o-1", "placed", 10_000), Request(52_000, "o-1", "paid")
+    relays = [Relay(rows, name=f"relay-{number}", poll_ms=200) for number in range(2)]
+    writing = partial(with_outbox, statements=statements)
+
+    trace = simulate(outbox_scenario([[first], [second]], writing, relays))
+
+    assert bool(commit_order(trace)) is kept

@@ -181,6 +181,23 @@ def handling(
     return Scenario(application=application, broker=BROKER, **more)
 
 
+def _worked(
+    handler: Callable[[Context], Callable[[Any], Any]], quiet: Quiet
+) -> Callable[[Context], Callable[[Any], Steps]]:
+    """The same handlers; what they have written is waited for until a relay has looked."""
+
+    def factory(context: Context) -> Callable[[Any], Steps]:
+        handle = handler(context)
+
+        def working(record: Any) -> Steps:
+            yield from handle(record)
+            quiet.worked_us = context.node.now_us
+
+        return working
+
+    return factory
+
+
 def _handle(
     cluster: Cluster, handler: Any, relays: tuple[Relaying, ...], payments: int, reader: Any
 ) -> None:
@@ -193,7 +210,7 @@ def _handle(
     ]
     cluster.source("shop", iter(items), PRODUCER)
     serving = Serving((PAYMENTS,), GROUP, producer=PRODUCER, static=True)
-    cluster.group("invoicing", 1, handler, serving)
+    cluster.group("invoicing", 1, _worked(handler, quiet), serving)
     for relay in relays:
         relay(cluster, quiet)
     if reader is not None:
